@@ -9,7 +9,7 @@ import { Cluster } from './cluster.ts'
 import { createCluster, prepareFolder } from './create.ts'
 import { type ClusterFolder, holdsCluster, openClusterFolder } from './folder.ts'
 import { keepRunning, onInterruption } from './keep-running.ts'
-import { warnOfUntrusted } from './lenient.ts'
+import { useLenientChecks } from './lenient.ts'
 import { unpublish } from './published.ts'
 
 /** The options of `macaroond dev`. */
@@ -25,7 +25,7 @@ const REGIONS: readonly string[] = ['fra', 'sin']
 export async function runDev({ dir, regions }: DevOptions, terminal: Terminal): Promise<void> {
   const path = dir === undefined ? temporaryFolder('dev') : resolve(dir)
   prepareFolder(path)
-  warnOfUntrusted(path, terminal)
+  useLenientChecks(path, terminal)
   // Two `dev` processes on one folder would start every node twice.
   const lock = lockFolder(path)
   const interruption = onInterruption()

@@ -6,7 +6,7 @@ import { distrustOfPath, warnOnlyOfDistrust } from '../../shared/files/trusted-f
 import type { Terminal } from '../terminal.ts'
 
 /** Prints the warnings for `folder`, and makes later file checks of this process warn only. */
-export function warnOfUntrusted(folder: string, terminal: Terminal): void {
+export function useLenientChecks(folder: string, terminal: Terminal): void {
   warnOnlyOfDistrust()
   for (const { reason, action } of distrustOfPath(folder)) terminal.say(`warning: ${reason} (${action})`)
 }

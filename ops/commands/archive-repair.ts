@@ -24,11 +24,11 @@ export function addArchiveRepair(parent: Command, terminal: Terminal): void {
     const { places } = (await ask(yes)) as ArchiveRepairAnswer
     const lines = places.flatMap(linesOf)
     // A place may be whole now and still have an alarm of an earlier repair, which `--yes` clears.
-    const isAsked = places.some(({ wound, repaired }) => wound !== null || repaired !== '')
-    if (isAsked && !yes) throw unconfirmed(lines)
+    const isDue = places.some(({ wound, repaired }) => wound !== null || repaired !== '')
+    if (isDue && !yes) throw unconfirmed(lines)
     const next = '`macaroond status` shows the archive; the primary repairs it at once'
-    const said = isAsked ? [...lines, next] : ['nothing is lost, and nothing was repaired']
-    terminal.answer({ asked: isAsked, places }, said, { what: 'asked the primary for the repair', next })
+    const said = isDue ? [...lines, next] : ['nothing is lost, and nothing was repaired']
+    terminal.answer({ asked: isDue, places }, said, { what: 'asked the primary for the repair', next })
   })
   addHelp(command, {
     examples: ['macaroond archive repair', 'macaroond archive repair --yes'],

@@ -16,7 +16,7 @@ import type { NodeCopy } from '../restore/scratch.ts'
 import type { ArchiveSource } from '../restore/source.ts'
 import type { DamagedLog } from './damaged-log.ts'
 import { PagesFile } from './pages-file.ts'
-import { applyLogged, applyWalRest, metaOf } from './wal-rest.ts'
+import { applyWalRest, applyWalUpToLog, metaOf } from './wal-rest.ts'
 
 /** The sources of a repair, all of them copies or read-only. */
 export interface RebuildPagesOptions {
@@ -73,11 +73,11 @@ async function attempt<T>(read: () => Promise<T | undefined>, tried: string[]): 
 /** Throws archive_fenced if a primary of a later epoch has written the archive: then this disk must not be repaired. */
 function requireOwnEpoch({ archive, log, copy }: RebuildPagesOptions): void {
   const own = log.newest?.epoch ?? (existsSync(copy.database) ? metaOf(copy.database)?.epoch : undefined)
-  const led = archive?.head?.epoch
-  if (own === undefined || led === undefined || led <= own) return
+  const archived = archive?.head?.epoch
+  if (own === undefined || archived === undefined || archived <= own) return
   throw new MacaroondError(
     'archive_fenced',
-    `this disk is of epoch ${own}, and a primary of epoch ${led} has written the archive`,
+    `this disk is of epoch ${own}, and a primary of epoch ${archived} has written the archive`,
     {
       hint: 'continue with that primary; if its disk is lost, `macaroond restore` with `--old-data` and this data folder',
     },
@@ -96,10 +96,10 @@ function fromOwnFile({ copy, log, scratch }: RebuildPagesOptions, tried: string[
   }
   const path = scratch('own.db')
   copyFile(copy.database, path)
-  applyLogged(copy.database, path, newest)
+  applyWalUpToLog(copy.database, path, newest)
   const found = applyLog(path, log, log.first)
   if (found === newest.postApply) {
-    const used = `pages of the damaged file, and over them those of transactions ${log.first} to ${newest.maxTxid} in its log`
+    const used = `pages of the damaged file, overwritten by transactions ${log.first} to ${newest.maxTxid} of its log`
     return { path, position: positionOf(newest), used }
   }
   tried.push(`its file with its log gives checksum ${checksumText(found)}, not what the log recorded`)

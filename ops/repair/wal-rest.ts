@@ -23,7 +23,7 @@ export interface WalRest {
 }
 
 /** Applies the WAL's transactions up to the log's newest one, including those that the log no longer has. */
-export function applyLogged(database: string, path: string, newest: SegmentHeader): void {
+export function applyWalUpToLog(database: string, path: string, newest: SegmentHeader): void {
   const reader = new WalReader(database)
   try {
     editPages(path, (file) => {

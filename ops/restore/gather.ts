@@ -16,7 +16,7 @@ import { parsePosition, type Position } from '../../shared/position.ts'
 import { openReader } from '../../shared/sqlite/open-database.ts'
 import { sqliteError } from '../../shared/files/storage-errors.ts'
 import { type RunningCluster, statusOf } from '../admin.ts'
-import { differing, type Repaired } from './repaired.ts'
+import { differencesOf, type Repaired } from './repaired.ts'
 import { beyondText, filesBeyond, rebuildBeyond } from './beyond-head.ts'
 import { withinBounds } from './bounds.ts'
 import type { Unsigned } from '../../shared/database/unsigned.ts'
@@ -72,10 +72,13 @@ export interface Gathered {
 export async function gather(options: GatherOptions): Promise<Gathered> {
   const gathering = new Gathering(options)
   await gathering.read()
-  const { evidence: told, unread, remarks, doubted, headPath } = gathering
+  const { evidence: unbounded, unread, remarks, doubted, headPath } = gathering
   const { archive, nowMs } = options
   const claims = await claimsOf(options)
-  const { evidence, ...leftOut } = withinBounds(told, { nowMs, highest: archive?.highest ?? { epoch: 0, txid: 0 } })
+  const { evidence, ...leftOut } = withinBounds(unbounded, {
+    nowMs,
+    highest: archive?.highest ?? { epoch: 0, txid: 0 },
+  })
   return {
     evidence,
     unread: [
@@ -83,7 +86,7 @@ export async function gather(options: GatherOptions): Promise<Gathered> {
       ...leftOut.unread,
       ...newerThanRead(evidence, claims),
       ...unseenEpoch(archive, evidence),
-      ...(options.repaired ? differing(options.repaired, archive?.files ?? [], evidence) : []),
+      ...(options.repaired ? differencesOf(options.repaired, archive?.files ?? [], evidence) : []),
     ],
     remarks: [...remarks, ...leftOut.remarks],
     doubted,

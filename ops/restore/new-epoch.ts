@@ -131,8 +131,8 @@ function rememberWithoutRevocations(db: Database, { epoch }: NewEpoch): void {
 }
 
 /**
- * Chooses the new epoch and its first transaction. Each epoch that was claimed and never seen began one jump further, as this
- * one does, so the new transaction number is beyond all of theirs.
+ * Chooses the new epoch and its first transaction, which is one jump after the last known one. A claimed epoch with no known
+ * transaction began with a jump too, and adds another one here. So the numbers of two epochs do not overlap.
  */
 function chooseEpoch(meta: Meta, { evidence, highest, entropy }: NewEpochOptions): NewEpoch {
   const positions = evidence.flatMap(({ position }) => position ?? [])

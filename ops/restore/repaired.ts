@@ -35,7 +35,7 @@ export interface Repaired {
 }
 
 /** Every difference and every source that could not be read, in words. */
-export function differing(
+export function differencesOf(
   { pages, checksumAt, unread }: Repaired,
   files: readonly ArchivedFile[],
   evidence: readonly Evidence[],

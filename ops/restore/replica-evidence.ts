@@ -18,7 +18,7 @@ import type { Evidence } from './evidence.ts'
 const whole = z.number().int().nonnegative()
 
 /** The columns of a revocation and their types. Texts have the length limits of a replica's own files. */
-const carried = z.strictObject({
+const revocationColumns = z.strictObject({
   kind: z.string(),
   org: z.string().max(ORG_CHARS_MAX),
   key: z.strictObject({ hex: z.string() }),
@@ -59,8 +59,8 @@ export async function evidenceOfReplica(
     const configured = answer?.configured ?? undefined
     const signed = publicKey && answer?.signed ? checkPosition(publicKey, cluster, answer.signed)?.position : undefined
     const reported = parsed && { stated: parsed, signed }
-    const told = { position: parsed, reported, revocations, issueClockMs, leaseMsMax, configured }
-    return { from, source, signed: false, cluster, database: undefined, ...told }
+    const reportedFacts = { position: parsed, reported, revocations, issueClockMs, leaseMsMax, configured }
+    return { from, source, signed: false, cluster, database: undefined, ...reportedFacts }
   })
 }
 
@@ -102,7 +102,7 @@ function checked(value: unknown): KnownResult {
  */
 export function requireUnderstood(columns: RevocationColumns): RevocationColumns {
   const row = rowOfDenial({ seq: 1, columns })
-  const isWhole = carried.safeParse(columns).success && row.kind !== 'unknown' && !('poison' in row)
+  const isWhole = revocationColumns.safeParse(columns).success && row.kind !== 'unknown' && !('poison' in row)
   if (isWhole) return columns
   throw new MacaroondError('schema_newer', 'it reports a revocation that this version does not understand', {
     hint: 'if it runs a newer macaroond, restore with that version; otherwise find out what is wrong with that replica',

@@ -74,7 +74,7 @@ function refusingLine({ from, revocations }: StillRefusing): string {
   return `STILL REFUSED: ${from} enforces ${these} that this restore leaves out, until an operator runs \`macaroond revocations forget\``
 }
 
-/** The limit of lines, so that the question at the end stays on the screen. The JSON document has all. */
+/** The most revocations shown for one place, so that the preview fits on the screen. The JSON document has all. */
 const SHOWN_MAX = 20
 
 function waitingLines({ from, revocations }: PendingRevocations): readonly string[] {

@@ -133,7 +133,7 @@ export async function restoreIn(
   const preview = foreign
     ? { plan, pages, ...FOREIGN, unread: gathered.unread, remarks: gathered.remarks, bytesPerSecond: meter.rate }
     : { plan, pages, ...previewOf(path, options, gathered), bytesPerSecond: meter.rate }
-  if (!foreign) requirePast(path, options, gathered)
+  if (!foreign) requireClockNotBehind(path, options, gathered)
   if (!options.confirm(preview)) return undefined
   requireIntact(path)
   const begun = foreign ? undefined : beginEpochIn(path, options, gathered, preview)
@@ -159,7 +159,9 @@ async function rebuildTarget(
   return path
 }
 
-/** An archive of litestream may hold any program's database. Such a one is restored, and nothing is added to it. */
+/**
+ * False for a database of another program, which an archive of litestream may hold. It is restored, and nothing is added to it.
+ */
 function isOurs(path: string): boolean {
   return withReader(path, isOfMacaroond)
 }
@@ -192,7 +194,7 @@ function previewOf(path: string, options: RestoreOptions, gathered: Gathered): F
 }
 
 /** Throws clock_implausible if tokens were minted later than now: then this machine's clock is behind. */
-function requirePast(path: string, { clock, acceptClock }: RestoreOptions, { evidence }: Gathered): void {
+function requireClockNotBehind(path: string, { clock, acceptClock }: RestoreOptions, { evidence }: Gathered): void {
   if (acceptClock) return
   const own = withReader(path, (db) => new MetaReader(db).read().issueClockMs)
   const issueClockMs = Math.max(own, ...evidence.map((one) => one.issueClockMs))

@@ -60,11 +60,11 @@ export class Scratch {
     this.#output = resolve(output)
     const folder = dirname(this.#output)
     const prefix = `.${basename(this.#output)}.restore-`
-    sweep(folder, prefix)
+    deleteAbandoned(folder, prefix)
     if (!isHeld) refuseExisting(this.#output)
     // A node opens a file of this name, so the folder must be locked against a start.
-    const isNodes = !isHeld && basename(this.#output) === DATABASE && existsSync(join(folder, NODE_LOCK))
-    this.#lock = isNodes ? lockFolder(folder) : undefined
+    const isNodeFolder = !isHeld && basename(this.#output) === DATABASE && existsSync(join(folder, NODE_LOCK))
+    this.#lock = isNodeFolder ? lockFolder(folder) : undefined
     try {
       this.folder = mkdtempSync(join(folder, prefix))
       this.#own = lockFolder(this.folder)
@@ -159,7 +159,7 @@ function newestOf(folder: string, log: string, count: number): readonly string[]
 }
 
 /** Deletes the scratch folders of killed restores to the same output, because they have copies of the database. */
-function sweep(folder: string, prefix: string): void {
+function deleteAbandoned(folder: string, prefix: string): void {
   const left = existsSync(folder) ? readdirSync(folder).filter((name) => name.startsWith(prefix)) : []
   for (const path of left.map((name) => join(folder, name))) {
     try {

@@ -8,6 +8,7 @@ import type { Evidence } from './evidence.ts'
 
 /** A position that a place claims to exist. */
 export interface HeadClaim {
+  /** The place and a verb, as the beginning of a sentence: `the manifest knows`. */
   readonly who: string
   readonly position: Position
 }

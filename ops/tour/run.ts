@@ -12,7 +12,7 @@ import { keepRunning, type Interruption, onInterruption } from '../cluster/keep-
 import { EXIT_FAILED } from '../exit-status.ts'
 import { printable, type Terminal } from '../terminal.ts'
 import { TourCluster } from './stage.ts'
-import { warnOfUntrusted } from '../cluster/lenient.ts'
+import { useLenientChecks } from '../cluster/lenient.ts'
 import { temporaryFolder } from '../temporary-folder.ts'
 import type { StepResult, TourStep } from './step.ts'
 
@@ -27,7 +27,7 @@ export interface RunOptions {
 /** Runs all steps, prints them, and sets the exit status. */
 export async function runSteps({ name: story, regions, steps, keep }: RunOptions, terminal: Terminal): Promise<void> {
   const path = temporaryFolder(story)
-  warnOfUntrusted(path, terminal)
+  useLenientChecks(path, terminal)
   const interruption = onInterruption()
   await createCluster({ path, cluster: story, regions, entropy: systemEntropy })
   const cluster = new Cluster(await openClusterFolder(path), ({ name, log }, how) => {

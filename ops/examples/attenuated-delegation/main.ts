@@ -8,7 +8,7 @@ import { call, textIn } from '../shared/http.ts'
 import { ServiceProcess } from '../shared/service-process.ts'
 import { tell } from '../shared/story.ts'
 
-await tell('Attenuated delegation: less than one has, never more', async (story) => {
+await tell('Attenuated delegation: a holder gives less than it has, never more', async (story) => {
   const secret = systemEntropy.bytes(32)
   const env = { FILES_ROOT_KEY: secret.toString('hex') }
   const files = await ServiceProcess.start(story, new URL('files.ts', import.meta.url), { env })
@@ -64,7 +64,9 @@ await tell('Attenuated delegation: less than one has, never more', async (story)
   const elsewhere = 'refused: path prefix /uploads/alice/'
   await story.see('to another folder', elsewhere, () => put('/uploads/bob/cat.png', 10))
   // `%2e%2e%2f` is `../` to a server that decodes twice, so the path is refused in every form.
-  await story.see('around the corner', elsewhere, () => put('/uploads/alice/%2e%2e%2fbob/cat.png', 10))
+  await story.see('to another folder, by an encoded `../`', elsewhere, () =>
+    put('/uploads/alice/%2e%2e%2fbob/cat.png', 10),
+  )
   await story.see('another method', 'refused: method = PUT', () =>
     put('/uploads/alice/cat.png', 10, 'image/png', 'POST'),
   )

@@ -16,7 +16,7 @@ interface Registration {
   readonly password: Buffer
 }
 
-/** A discharge cannot be taken back, so it is short. */
+/** A discharge cannot be revoked, so it expires soon. */
 const GOOD_FOR_SECONDS = 30
 const clock = movableClock()
 /** By random identifier, which means nothing to any other service. */

@@ -20,7 +20,7 @@ await tell('An orchestrator that must touch every tenant, and a secret store', a
     return status === 200 ? textIn(body, 'secret') : `refused: ${textIn(body, 'caveat')}`
   }
   /** The orchestrator's token with a discharge that was obtained by presenting a tenant's token. */
-  const withWordOf = (tenantToken: string): Promise<string> => {
+  const withDischargeFor = (tenantToken: string): Promise<string> => {
     const ask = async ({ ticket }: { readonly ticket: string }): Promise<string> =>
       (await orchestrator.discharge({ ticket, tokens: [tenantToken] })).discharge
     return createDischargeClient({ ask }).discharge(broad)
@@ -33,18 +33,20 @@ await tell('An orchestrator that must touch every tenant, and a secret store', a
   const user = await operator.mint({ org: 'acme', subject: 'alice', caveats: ['op = read'] })
   // The user narrows the token to the machine before it leaves the user's hands.
   const deploy = encodeTokenText(attenuate(decodeTokenText(user.token), ['machine = m1']))
-  const bundle = await withWordOf(deploy)
+  const bundle = await withDischargeFor(deploy)
   await story.see('acme’s secret on m1', 'the password of acme’s database', () => read('acme', bundle))
   await story.see('acme’s secret on m2', 'refused: machine = m1', () => read('acme', bundle, 'm2'))
   await story.see('globex’s secret', 'refused: tenant = acme', () => read('globex', bundle))
   const reads = store.lines.filter((line) => line['allowed'] === true)
-  await story.see('the store’s log goes back to', user.id, () => reads.map((line) => String(line['presented'])).join())
+  await story.see('the store’s log names the token', user.id, () =>
+    reads.map((line) => String(line['presented'])).join(),
+  )
 
   story.chapter('somebody steals the orchestrator’s token')
   await story.see('it reads', 'refused: discharge_missing', () => read('globex', broad))
   // A thief with a valid token of that tenant still needs one that allows reading.
   const mallory = await operator.mint({ org: 'globex', subject: 'mallory', caveats: ['op = write'] })
-  await story.see('a token that may not read earns', 'token_refused', () => withWordOf(mallory.token))
+  await story.see('a token that may not read earns', 'token_refused', () => withDischargeFor(mallory.token))
   await story.see(
     'the orchestrator itself mints',
     'permission_denied',
@@ -53,7 +55,7 @@ await tell('An orchestrator that must touch every tenant, and a secret store', a
 
   story.chapter('acme’s token is revoked')
   await operator.revoke({ id: user.id })
-  await story.see('it earns', 'token_refused', () => withWordOf(deploy))
+  await story.see('it earns', 'token_refused', () => withDischargeFor(deploy))
   // A discharge lives at most a minute. That bounds how long a store that asks nobody still accepts it.
   await store.passHalfAMinute()
   await store.passHalfAMinute()

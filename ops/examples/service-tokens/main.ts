@@ -84,7 +84,7 @@ await tell('Service tokens: what a user may do, for a machine that cannot log in
   const unguarded = addThirdPartyCaveat(decodeTokenText(minted.token), own, systemEntropy)
   const selfMade = encodeBundle(bindDischarges(unguarded, [createDischarge(own)]))
   await story.see('with a login that its holder made up', 'token_refused', () => exchange(selfMade))
-  // Only the login may be left: stripping it must not remove another party's consent.
+  // Refused, although the bundle verifies: the service token would drop the other third party's caveat too.
   const elsewhere = 'https://another.example'
   const guarded = requireDischarge(decodeTokenText(user), { ...needed, location: elsewhere }, systemEntropy)
   const both = createDischargeClient({
@@ -115,7 +115,7 @@ await tell('Service tokens: what a user may do, for a machine that cannot log in
   story.chapter('the user’s token is revoked')
   position = (await operator.revoke({ id: minted.id, reason: 'laptop stolen' })).position
   await story.see('the service token, in every region', 'refused: revoked', () => verified(service))
-  await story.see('and what would be made of it now', 'token_refused', () => exchange(bundle))
+  await story.see('and an exchange of the bundle now', 'token_refused', () => exchange(bundle))
 })
 
 /** A second third party, which this story plays itself. */

@@ -69,7 +69,7 @@ const DECISIVE: Readonly<Record<string, readonly (readonly [string, string | Reg
     ['alone it reads', 'refused: discharge_missing'],
     ['acme’s secret on m1', 'the password of acme’s database'],
     ['globex’s secret', 'refused: tenant = acme'],
-    ['the store’s log goes back to', /^[0-9a-f]{16}\.[0-9a-f]{32}$/],
+    ['the store’s log names the token', /^[0-9a-f]{16}\.[0-9a-f]{32}$/],
     ['it reads', 'refused: discharge_missing'],
     ['it earns', 'token_refused'],
     ['the last discharge, a minute later', 'refused: time < …'],

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Evidence, ReportedPositions } from '../../../ops/restore/evidence.ts'
-import { differing, type Repaired } from '../../../ops/restore/repaired.ts'
+import { differencesOf, type Repaired } from '../../../ops/restore/repaired.ts'
 import { parsePosition, type Position } from '../../../shared/position.ts'
 
 const at = (txid: number, checksum: number): Position =>
@@ -15,7 +15,7 @@ const repaired: Repaired = {
 
 function said(reported: ReportedPositions): readonly string[] {
   const one = { from: 'replica fra', reported } as Evidence
-  return differing(repaired, [], [one]).slice(1)
+  return differencesOf(repaired, [], [one]).slice(1)
 }
 
 test('a replica that fits, wherever it stands, is no difference', () => {
@@ -39,5 +39,5 @@ test('a replica that is beyond is named with the command and its signature, if i
 })
 
 test('a place that could not be read is a difference', () => {
-  expect(differing(repaired, [], [])).toEqual(['the archive cannot be read'])
+  expect(differencesOf(repaired, [], [])).toEqual(['the archive cannot be read'])
 })
