@@ -11,7 +11,7 @@ import type { WritesGate } from './writes-gate.ts'
 
 export interface PrimaryConditions {
   readonly writer: { readonly state: Pick<AuthorityState, 'settledEpoch' | 'epoch' | 'thirdParties' | 'archiveChains'> }
-  readonly gate: Pick<WritesGate, 'state' | 'confirmed' | 'refusals'>
+  readonly gate: Pick<WritesGate, 'state' | 'confirmed' | 'refusedReplicas'>
   readonly obstacles: Pick<Obstacles, 'blockedBy'>
   readonly commitLog: { readonly room: Pick<DiskRoom, 'bytes'> }
   readonly authorityClock: Pick<AuthorityClock, 'time'>
@@ -44,7 +44,7 @@ export function watchPrimary(
   board.watch('epoch_unsettled', () => when(writer.state.settledEpoch < writer.state.epoch))
   board.watch('durability_degraded', () => sinceText(durability.status().degradedSinceMs))
   board.watchEach('denials_waiting', () => adoption.cases)
-  board.watchEach('replica_refused', () => gate.refusals)
+  board.watchEach('replica_refused', () => gate.refusedReplicas)
   board.watchEach('third_party_broken', () => brokenOf(writer.state))
   board.watchEach('archive_repaired', () => archives?.repaired(writer.state.archiveChains) ?? [])
   for (const code of ARCHIVE_ALARMS) board.watchEach(code, () => archives?.alertsOf(code) ?? [])

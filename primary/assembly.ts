@@ -127,8 +127,8 @@ function connect(parts: PrimaryParts, onJoined: (event: Joined) => void): void {
   publisher.connect({
     joined: (replica, atHead) => onJoined({ witness: replica, atHead }),
     acknowledged: () => settling.check(),
-    denials: (replica, told) => adoption.reported(replica, told),
-    refused: (replica, message) => gate.refused(replica, message),
+    denials: (replica, report) => adoption.reported(replica, report),
+    refused: (replica, message) => gate.recordRefusedReplica(replica, message),
     contradicted: (error) => contradicted(parts, error),
   })
 }

@@ -132,7 +132,7 @@ export class Maintenance {
   }
 }
 
-/** `unconsumed` and `busy` are short and not caused by readers, so they do not count. */
+/** The reader that blocked the checkpoint. `unconsumed` and `busy` pass by themselves, and no reader causes them. */
 function hindranceOf({ kind }: GuardedOutcome): Hindrance | undefined {
   if (kind === 'pinned') return 'pinned'
   return kind === 'partial' ? 'reader' : undefined

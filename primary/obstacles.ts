@@ -100,7 +100,10 @@ export class Obstacles {
     }
   }
 
-  /** A lock becomes an obstacle by lasting, without an event. So it is noted before the event that may end it. */
+  /**
+   * A lock becomes an obstacle when it outlasts the bound, and no event marks that time. So the present conditions are noted
+   * first, because the event may end such a lock.
+   */
   #step(event: ObstacleEvent): void {
     this.#noteChanges()
     this.#obstacle = stepObstacle(this.#obstacle, event, this.#options.clock.monotonicMs())

@@ -52,7 +52,7 @@ function openGate({
     writer,
     stopping: () => shutdown.begun,
     time: () => authorityClock.time,
-    onRefused: () => alarms.refresh(),
+    onReplicaRefused: () => alarms.refresh(),
     onFatal: shutdown.crash,
   })
 }

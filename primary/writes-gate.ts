@@ -30,15 +30,15 @@ export interface WritesGateOptions {
   readonly time: () => JudgedTime
   /** Migrates once, before the first write of this process. An error in it ends the process. */
   readonly writer: Pick<GroupWriter, 'migrate' | 'submit'>
-  /** Called when `refusals` has a new entry. */
-  readonly onRefused: () => void
+  /** Called when `refusedReplicas` has a new entry. */
+  readonly onReplicaRefused: () => void
   readonly onFatal: (error: unknown) => void
 }
 
 export class WritesGate {
   readonly #options: WritesGateOptions
   /** Refused replicas that have not been accepted since. A refused replica keeps retrying, but is recorded once (S10). */
-  readonly #refused = new Map<string, string>()
+  readonly #refusedReplicas = new Map<string, string>()
   #agreement: Agreement
 
   constructor(options: WritesGateOptions) {
@@ -82,13 +82,13 @@ export class WritesGate {
   }
 
   /** The reason for each refused replica. */
-  get refusals(): readonly (readonly [replica: string, message: string])[] {
-    return [...this.#refused]
+  get refusedReplicas(): readonly (readonly [replica: string, message: string])[] {
+    return [...this.#refusedReplicas]
   }
 
   /** True if this witness opened the writes. */
   joined(event: Joined): boolean {
-    this.#refused.delete(event.witness)
+    this.#refusedReplicas.delete(event.witness)
     const { witnesses, log, writer, onFatal } = this.#options
     const next = stepAgreement(this.#agreement, event, witnesses())
     const opens = next.confirmed && !this.#agreement.confirmed
@@ -104,11 +104,11 @@ export class WritesGate {
   }
 
   /** Records a refused replica in the audit, once (S10). While the gate is closed, only the alarm shows the refusal. */
-  refused(replica: string, message: string): void {
-    const { log, writer, onRefused } = this.#options
-    if (this.#refused.has(replica)) return
-    this.#refused.set(replica, message)
-    onRefused()
+  recordRefusedReplica(replica: string, message: string): void {
+    const { log, writer, onReplicaRefused } = this.#options
+    if (this.#refusedReplicas.has(replica)) return
+    this.#refusedReplicas.set(replica, message)
+    onReplicaRefused()
     const command = { kind: 'replica.refused', actor: { text: `replica ${replica}` }, message } as const
     writer
       .submit(command)

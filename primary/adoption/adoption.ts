@@ -98,9 +98,9 @@ export class Adoption {
 
   /** Number of waiting denials by PeerId, including the ones that the replica has counted and not listed yet. */
   get counts(): ReadonlyMap<string, number> {
-    const counts = new Map(this.#reports.all.map(({ from, untold }) => [from, untold]))
-    const { remaining: untold } = this.#options.unsigned.part
-    if (untold > 0) counts.set(RESTORE, untold)
+    const counts = new Map(this.#reports.all.map(({ from, unlisted }) => [from, unlisted]))
+    const { remaining: unlisted } = this.#options.unsigned.part
+    if (unlisted > 0) counts.set(RESTORE, unlisted)
     for (const { from } of this.#waiting) for (const one of from) counts.set(one, (counts.get(one) ?? 0) + 1)
     return counts
   }

@@ -10,7 +10,7 @@ export interface Report {
   readonly from: string
   readonly denials: readonly Denial[]
   /** Number of the replica's denials that are not in the list. */
-  readonly untold: number
+  readonly unlisted: number
 }
 
 interface ReceivedReport {
@@ -30,12 +30,12 @@ export class Reports {
 
   /** True if the message completed a list. */
   take(from: string, { first, last, total, denials }: Omit<ReportedDenials, 't'>): boolean {
-    const report = this.#received.get(from) ?? { whole: { from, denials: [], untold: 0 }, next: [], chars: 0 }
+    const report = this.#received.get(from) ?? { whole: { from, denials: [], unlisted: 0 }, next: [], chars: 0 }
     this.#received.set(from, report)
     if (first) empty(report)
     for (const denial of denials) add(report, denial)
     if (!last) return false
-    report.whole = { from, denials: report.next, untold: Math.max(0, total - report.next.length) }
+    report.whole = { from, denials: report.next, unlisted: Math.max(0, total - report.next.length) }
     empty(report)
     return true
   }

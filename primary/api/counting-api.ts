@@ -73,19 +73,19 @@ export class CountingApi {
 
   async #walk(all: readonly WaitingCount[]): Promise<void> {
     const { counter, clock } = this.#options
-    const asked = all.filter(({ signal }) => !signal.aborted)
+    const live = all.filter(({ signal }) => !signal.aborted)
     const allGone = new AbortController()
     const abortIfAllGone = (): void => {
-      if (asked.every(({ signal }) => signal.aborted)) allGone.abort()
+      if (live.every(({ signal }) => signal.aborted)) allGone.abort()
     }
     abortIfAllGone()
-    for (const { signal } of asked) signal.addEventListener('abort', abortIfAllGone)
-    const wanted = asked.map((one) => one.wanted())
+    for (const { signal } of live) signal.addEventListener('abort', abortIfAllGone)
+    const wanted = live.map((one) => one.wanted())
     const counted = allGone.signal.aborted ? undefined : await counter.count(wanted, clock.wallMs(), allGone.signal)
-    for (const { signal } of asked) signal.removeEventListener('abort', abortIfAllGone)
-    for (const { reject } of counted === undefined ? all : all.filter((one) => !asked.includes(one)))
+    for (const { signal } of live) signal.removeEventListener('abort', abortIfAllGone)
+    for (const { reject } of counted === undefined ? all : all.filter((one) => !live.includes(one)))
       reject(callerGone())
-    for (const [index, one] of (counted ?? []).entries()) asked[index]?.resolve(one)
+    for (const [index, one] of (counted ?? []).entries()) live[index]?.resolve(one)
   }
 
   #kidsOf(org: string): ReadonlySet<Kid> {

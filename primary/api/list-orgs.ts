@@ -5,7 +5,10 @@ import type { AuthorityState, OrgKey } from '../authority/state.ts'
 
 type ListedKey = OrgDescription['keys'][number]
 
-/** The orgs after a place, in the order of their names, that `isVisible` names. A page has at least one key. */
+/**
+ * One page of the orgs for which `isVisible` is true, by name, from the place `after` on. A page that is not the last holds at
+ * least one key, so a caller that follows `next` comes to an end.
+ */
 export function pageOfOrgs(
   { orgs, keys }: Pick<AuthorityState, 'orgs' | 'keys'>,
   isVisible: (name: string) => boolean,

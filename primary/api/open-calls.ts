@@ -10,7 +10,7 @@ import type { Durability } from '../durability/durability.ts'
 import type { Granting } from '../freshness/granting.ts'
 import type { Publisher } from '../publisher/publisher.ts'
 import { Lineage } from '../store/lineage.ts'
-import { RevocationBook } from '../store/revocation-book.ts'
+import { RevocationListing } from '../store/revocation-listing.ts'
 import { IssuedCounter } from '../store/issued-counter.ts'
 import { CountingApi } from './counting-api.ts'
 import { GlobalWait } from './global-wait.ts'
@@ -56,7 +56,7 @@ export function openCalls(sources: CallSources): Calls {
   // All calls that read large amounts of data share one queue, so that one reads at a time.
   const walks = new Walks(clock)
   const state = (): GroupWriter['state'] => writer.state
-  const revocationBook = new RevocationBook(db, clock)
+  const revocationBook = new RevocationListing(db, clock)
   return {
     signing: new SigningApi(writer),
     thirdParties: new ThirdPartyApi({ writer, serviceTtlSecondsMax }),

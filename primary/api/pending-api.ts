@@ -55,7 +55,7 @@ export class PendingApi {
       if (chars > LIST_CHARS_MAX) break
       revocations.push(described)
     }
-    return { revocations, waiting: this.#left }
+    return { revocations, waiting: this.#waitingCount }
   }
 
   /**
@@ -71,7 +71,7 @@ export class PendingApi {
     requireSettled(writer.state, answer.seq)
     const reached = await durability.reach(answer.seq, position)
     this.#options.adoption.reassess()
-    return { ...answer, ...reached, position: positionText(position), waiting: this.#left }
+    return { ...answer, ...reached, position: positionText(position), waiting: this.#waitingCount }
   }
 
   /**
@@ -86,11 +86,11 @@ export class PendingApi {
     const { position } = await this.#options.writer.submit<ForgottenAnswer>(command)
     this.#options.adoption.reassess()
     const forgotten = ranges.reduce((sum, { first, last }) => sum + last - first + 1, 0)
-    return { forgotten, position: positionText(position), waiting: this.#left }
+    return { forgotten, position: positionText(position), waiting: this.#waitingCount }
   }
 
   /** Number of denials that wait, including the ones that replicas have counted and not listed yet. */
-  get #left(): number {
+  get #waitingCount(): number {
     const { waiting, counts } = this.#options.adoption
     // A denial that is not listed yet is counted once for each replica that reports it, because it cannot be compared.
     const listed = waiting.reduce((sum, { from }) => sum + from.length, 0)
@@ -125,8 +125,8 @@ export class PendingApi {
       return [{ timeline: asTimeline(timeline), first, last: last ?? first }]
     const ranges: { timeline: string; first: number; last: number }[] = []
     // Denials of the present history are left out: it is not undone, whatever a replica reports.
-    const led = timeline === undefined ? this.#options.writer.state.timeline : undefined
-    for (const { denial } of this.#chosen({ timeline, first, last }, led)) {
+    const presentTimeline = timeline === undefined ? this.#options.writer.state.timeline : undefined
+    for (const { denial } of this.#chosen({ timeline, first, last }, presentTimeline)) {
       const range = ranges.at(-1)
       if (range?.timeline === denial.timeline && range.last >= denial.seq - 1) range.last = denial.seq
       else ranges.push({ timeline: denial.timeline, first: denial.seq, last: denial.seq })

@@ -19,13 +19,13 @@ import {
 import { CutOffs } from '../../shared/verifier/cut-offs.ts'
 import type { AuthorityState } from '../authority/state.ts'
 import type { Lineage } from '../store/lineage.ts'
-import type { RevocationBook } from '../store/revocation-book.ts'
+import type { RevocationListing } from '../store/revocation-listing.ts'
 import type { Walker, Walks } from './walks.ts'
 import { mayActFor, requireKeyOf, requireOrg } from './permissions.ts'
 
 export interface RevocationsApiOptions {
   readonly state: () => AuthorityState
-  readonly book: RevocationBook
+  readonly book: RevocationListing
   readonly issued: IssuedLog
   readonly lineage: Lineage
   readonly walks: Walks

@@ -91,7 +91,7 @@ export function forget(state: AuthorityState, { ranges, reason, actor }: Forget,
       hint: '`macaroond revocations pending` lists the revocations that can be forgotten',
     })
   }
-  requireNobodyBehind(state)
+  requireEpochSettled(state)
   for (const range of ranges) state.forgotten.add(range)
   const named = ranges.map(({ timeline, first, last }) => `${timeline}:${first}-${last}`)
   const numbers = ranges.reduce((sum, { first, last }) => sum + last - first + 1, 0)
@@ -107,7 +107,7 @@ export function forget(state: AuthorityState, { ranges, reason, actor }: Forget,
  * Before the epoch has settled, a primary of an earlier epoch may still lead one of those histories. It could acknowledge a
  * revocation there under a number that was forgotten here, and a replica that joins later would accept the token.
  */
-function requireNobodyBehind({ epoch, settledEpoch }: AuthorityState): void {
+function requireEpochSettled({ epoch, settledEpoch }: AuthorityState): void {
   if (settledEpoch >= epoch) return
   throw new MacaroondError(
     'epoch_unsettled',

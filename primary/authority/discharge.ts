@@ -102,7 +102,10 @@ interface Confirmed {
   readonly expiresAt: number
 }
 
-/** `presented` comes first: a holder could have appended one that follows another caveat (shared/macaroon/FORMAT.md). */
+/**
+ * The caveats `presented = …` come first. A verdict reports only those at the beginning of a discharge, because a holder could
+ * have appended the others (shared/macaroon/FORMAT.md).
+ */
 function caveatsOf({ presented, org, asked, thirdParty, expiresAt }: Confirmed): readonly (string | Uint8Array)[] {
   const stated = new Set([...asked.keys(), 'org'])
   const carried = presented.flatMap(firstPartyCaveats).filter((caveat) => !accessDecides(caveat, stated))

@@ -106,12 +106,12 @@ export function olderKey({ keys, orgs }: AuthorityState, org: string): Kid {
   })
 }
 
-/** Keys that a message names. */
-const KEYS_TOLD = 5
+/** The most keys that a message names. */
+const KEYS_NAMED_MAX = 5
 
 function keysText(keys: readonly { readonly kid: Kid }[]): string {
-  const told = keys.slice(0, KEYS_TOLD).map(({ kid }) => kid)
-  return [...told, ...(keys.length > KEYS_TOLD ? ['and others'] : [])].join(', ')
+  const named = keys.slice(0, KEYS_NAMED_MAX).map(({ kid }) => kid)
+  return [...named, ...(keys.length > KEYS_NAMED_MAX ? ['and others'] : [])].join(', ')
 }
 
 export function noSuchKey(org: string, kid: Kid): MacaroondError {

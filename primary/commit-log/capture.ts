@@ -28,7 +28,7 @@ export class Capture {
   readonly #epoch: Epoch
   #lastTimestampMs: number
 
-  /** `checksums` are the database's before the next transaction. `lastTimestampMs` is the timestamp of the newest segment. */
+  /** `checksums`: of the database as it is before the next transaction. `lastTimestampMs`: timestamp of the newest segment. */
   constructor(checksums: PageChecksums, epoch: Epoch, lastTimestampMs: number) {
     this.#checksums = checksums
     this.#epoch = epoch

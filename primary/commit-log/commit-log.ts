@@ -1,7 +1,8 @@
 /**
- * Owns the primary's database and its segment log: the only writing connection, the guard, the WAL reader and the log. A
- * commit has four steps: SQLite commits and fsyncs, the WAL reader reads the frames back, the frames become a segment, and the
- * log appends it. Invariant: the log has every committed transaction before the WAL is reset, in the order of the WAL.
+ * Owns the primary's database and its segment log: the only writing connection, the guard, the WAL reader and the log. The
+ * guard is an open read transaction, so no other program can reset the WAL. A commit has four steps: SQLite commits and
+ * fsyncs, the WAL reader reads the frames back, the frames become a segment, and the log appends it. Invariant: the log has
+ * every committed transaction before the WAL is reset, in the order of the WAL.
  */
 import { REPAIR_HINT } from '../../shared/repair-hint.ts'
 import { dirname } from 'node:path'

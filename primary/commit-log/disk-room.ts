@@ -79,7 +79,7 @@ export class DiskRoom {
 
   /** Called after a commit. Extends the WAL by the part of its reserve that the commit used. */
   committed(): void {
-    this.#fits(() => this.#walTail.reserve(this.#options.lastFrame()))
+    this.#attempt(() => this.#walTail.reserve(this.#options.lastFrame()))
   }
 
   /** Called after a checkpoint that truncated the WAL. */
@@ -95,8 +95,8 @@ export class DiskRoom {
   refill(): void {
     const { log, lastFrame, reserveBytes } = this.#options
     const whole = [
-      this.#fits(() => log.fillReserve(this.#logBytes, this.#block)),
-      this.#fits(() => this.#walTail.reserve(lastFrame())),
+      this.#attempt(() => log.fillReserve(this.#logBytes, this.#block)),
+      this.#attempt(() => this.#walTail.reserve(lastFrame())),
     ].every(Boolean)
     const free = this.#free()
     if (whole && free >= Math.max(reserveBytes, DISK_ROOM_BYTES_MIN)) this.#full = false
@@ -109,7 +109,7 @@ export class DiskRoom {
   }
 
   /** True if the work succeeded. If the disk is full, notes this and returns false. Throws other errors. */
-  #fits(work: () => void): boolean {
+  #attempt(work: () => void): boolean {
     try {
       work()
       return true

@@ -4,7 +4,8 @@
  * failed transaction leaves the state as it was.
  *
  * 1. A command that cannot be carried out is refused alone, and the rest of its group is written.
- * 2. Commands that present tokens take long, so they come last in a group, and end it after `GROUP_DECIDING_MS_MAX`.
+ * 2. Commands that present tokens take long, so they come last in a group. Once deciding has taken `GROUP_DECIDING_MS_MAX`,
+ *    the group ends, and its undecided commands wait for the next one.
  * 3. If the disk has no space for a group, the writer retries its essential commands alone.
  * 4. Due cut-offs are appended before any command that mints.
  */
@@ -89,14 +90,15 @@ interface PendingCommand extends Queued {
   readonly reject: (error: unknown) => void
 }
 
-/** The result of a transaction. `left` are the commands to refuse with its error. */
+/** The result of a transaction. */
 interface TransactionResult {
   /** Undefined if it was committed. */
   readonly error: unknown
-  readonly left: readonly PendingCommand[]
+  /** The commands to refuse with the error. */
+  readonly toRefuse: readonly PendingCommand[]
 }
 
-const COMMITTED: TransactionResult = { error: undefined, left: [] }
+const COMMITTED: TransactionResult = { error: undefined, toRefuse: [] }
 const ACTOR = { text: 'primary' } as const
 
 /**
@@ -200,15 +202,15 @@ export class GroupWriter {
 
   #flush(): void {
     this.#scheduled = false
-    const owed = this.#state.dueCutOffs.size
+    const dueBefore = this.#state.dueCutOffs.size
     const cutOffs = this.#mayAppendCutOffs() ? this.#dueCutOffs() : []
-    const asked = cutOffs.length > 0 ? this.#queues.takeUrgent() : this.#queues.takeGroup()
-    const group = [...this.#dueCommand(), ...cutOffs, ...asked.filter(isWanted)]
+    const requested = cutOffs.length > 0 ? this.#queues.takeUrgent() : this.#queues.takeGroup()
+    const group = [...this.#dueCommand(), ...cutOffs, ...requested.filter(isWanted)]
     this.#lastGroup = group.length
     if (group.length > 0) this.#commit(group)
     // If none was appended, `Obstacles.check` tries again about a second later.
-    const goesOn = this.#state.dueCutOffs.size < owed && this.#mayAppendCutOffs()
-    if (this.#queues.size > 0 || goesOn) this.#schedule()
+    const appendsMore = this.#state.dueCutOffs.size < dueBefore && this.#mayAppendCutOffs()
+    if (this.#queues.size > 0 || appendsMore) this.#schedule()
   }
 
   /** The first command that the primary itself must write, if any. It has no caller to answer. */
@@ -236,7 +238,7 @@ export class GroupWriter {
     const tried = this.#transact([...admitted])
     if (tried === undefined) return
     const again = essentialToRetry(tried)
-    this.#report({ ...tried, left: tried.left.filter((pending) => !again.includes(pending)) })
+    this.#report({ ...tried, toRefuse: tried.toRefuse.filter((pending) => !again.includes(pending)) })
     const triedLast = again.length === 0 ? undefined : this.#transact(again)
     if (triedLast !== undefined) this.#report(triedLast)
   }
@@ -251,10 +253,10 @@ export class GroupWriter {
     }
   }
 
-  /** Reports the result of a transaction, and refuses the commands that are left. */
-  #report({ error, left }: TransactionResult): void {
-    this.#rules.onAttempt({ error, essential: left.some(isEssential) })
-    for (const { reject } of left) reject(error)
+  /** Reports the result of a transaction, and refuses its commands if it failed. */
+  #report({ error, toRefuse }: TransactionResult): void {
+    this.#rules.onAttempt({ error, essential: toRefuse.some(isEssential) })
+    for (const { reject } of toRefuse) reject(error)
   }
 
   /** Runs one transaction. Undefined if every command was refused for its own reason. */
@@ -263,7 +265,7 @@ export class GroupWriter {
     try {
       port.begin()
     } catch (error) {
-      return { error, left: group }
+      return { error, toRefuse: group }
     }
     const done: { pending: PendingCommand; outcome: Outcome }[] = []
     const refused = new Set<PendingCommand>()
@@ -291,7 +293,7 @@ export class GroupWriter {
       return COMMITTED
     } catch (error) {
       this.#undo()
-      return { error, left: group.filter((pending) => !refused.has(pending)) }
+      return { error, toRefuse: group.filter((pending) => !refused.has(pending)) }
     }
   }
 
@@ -335,9 +337,9 @@ export class GroupWriter {
 }
 
 /** The essential commands of a group that found no space on the disk. The reserve may have space for these alone. */
-function essentialToRetry({ error, left }: TransactionResult): PendingCommand[] {
-  const essential = isDiskFull(error) ? left.filter(isEssential) : []
-  return essential.length < left.length ? essential : []
+function essentialToRetry({ error, toRefuse }: TransactionResult): PendingCommand[] {
+  const essential = isDiskFull(error) ? toRefuse.filter(isEssential) : []
+  return essential.length < toRefuse.length ? essential : []
 }
 
 function isEssential({ command }: PendingCommand): boolean {

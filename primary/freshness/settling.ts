@@ -15,8 +15,9 @@ export interface SettlingOptions {
   /** True if the primary takes such a write now. */
   readonly writesOpen: () => boolean
   readonly leaseMs: number
-  /** True if the database records another configuration than the present one, which `nudge` writes. */
+  /** True if the database does not record the present configuration. */
   readonly configurationDue: () => boolean
+  /** Makes the writer commit what is due, even if no command waits. */
   readonly nudge: () => void
   /** True if every configured replica has pages of this epoch on its disk. */
   readonly everyReplicaJoined: () => boolean

@@ -49,14 +49,14 @@ export type Assessment =
   | { readonly kind: 'stop'; readonly message: string }
 
 export function assess(history: PrimaryHistory, claim: ReplicaClaim): Assessment {
-  const stop = claim.proven === undefined ? undefined : contradicts(history, claim.proven)
+  const stop = claim.proven === undefined ? undefined : contradictionOf(history, claim.proven)
   if (stop !== undefined) return { kind: 'stop', message: stop }
   const missing = revocationsMissing(history, claim.revocations)
   if (missing !== undefined) return { kind: 'refuse', message: missing }
   const { position, timeline } = claim
   if (position === undefined || timeline === undefined) return { kind: 'snapshot' }
   if (position.epoch < history.position.epoch) return { kind: 'snapshot' }
-  const contradiction = contradicts(history, { position, timeline })
+  const contradiction = contradictionOf(history, { position, timeline })
   if (contradiction !== undefined) return { kind: 'refuse', message: contradiction }
   const known = history.checksumAt(position.txid) !== undefined
   return known ? { kind: 'resume', after: position.txid } : { kind: 'snapshot' }
@@ -75,7 +75,7 @@ export function revocationsMissing(
 }
 
 /** The reason why the two positions cannot belong to one history; undefined if they can. */
-function contradicts(history: PrimaryHistory, theirs: ProvenPosition): string | undefined {
+function contradictionOf(history: PrimaryHistory, theirs: ProvenPosition): string | undefined {
   const { position, timeline } = theirs
   const ours = history.position
   if (position.epoch < ours.epoch) return undefined

@@ -51,7 +51,7 @@ export interface PublisherEvents {
   /** A replica was refused: its claim is not in our history and not signed, or two processes use its identity. */
   readonly refused: (replica: string, message: string) => void
   /** A replica reports its denials. */
-  readonly denials: (replica: string, told: ReportedDenials) => void
+  readonly denials: (replica: string, report: ReportedDenials) => void
   /** Proof that this primary's disk is old. */
   readonly contradicted: (error: MacaroondError) => void
 }
@@ -103,7 +103,7 @@ export class Publisher {
   readonly #replicas = new Map<string, ReplicaRecord>()
   readonly #signer: PositionSigner
   readonly acknowledgements: Acknowledgements = new Acknowledgements()
-  #connected: PublisherEvents | undefined
+  #callbacks: PublisherEvents | undefined
   #signing: CallOff | undefined
 
   constructor(options: PublisherOptions) {
@@ -121,8 +121,8 @@ export class Publisher {
 
   /** Sets the callbacks. Call it once, before the first replica connects. */
   connect(events: PublisherEvents): void {
-    assert(this.#connected === undefined, 'a publisher is connected once')
-    this.#connected = events
+    assert(this.#callbacks === undefined, 'a publisher is connected once')
+    this.#callbacks = events
   }
 
   /** Judges a hello before the connection is accepted. Reports a refusal to the callbacks. */
@@ -192,8 +192,8 @@ export class Publisher {
   }
 
   get #events(): PublisherEvents {
-    assert(this.#connected !== undefined, 'no replica is served before the publisher is connected')
-    return this.#connected
+    assert(this.#callbacks !== undefined, 'no replica is served before the publisher is connected')
+    return this.#callbacks
   }
 
   #recordOf(replica: string): ReplicaRecord {
@@ -265,7 +265,7 @@ export class Publisher {
       onAck: (seq) => this.acknowledgements.acknowledge(replica, seq),
       clock,
       onCovered: (seq) => granting.book.acknowledge(holder, { epoch: log.head.epoch, seq }),
-      onDenials: (told) => this.#events.denials(replica, told),
+      onDenials: (report) => this.#events.denials(replica, report),
       grant: (ping) => granting.answer(holder, ping, this.#grantedState()),
     })
   }

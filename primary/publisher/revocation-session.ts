@@ -27,7 +27,7 @@ export interface RevocationSessionOptions {
   /** Called when the replica and its workers no longer judge without the revocations up to this one. */
   readonly onCovered: (seq: number) => void
   /** Called when the replica reports its denials. */
-  readonly onDenials: (told: ReportedDenials) => void
+  readonly onDenials: (report: ReportedDenials) => void
   /** Records a lease and returns the answer to a ping. */
   readonly grant: (ping: Extract<FromStream, { t: 'ping' }>) => Granted
   readonly clock: Pick<Clock, 'monotonicMs'>

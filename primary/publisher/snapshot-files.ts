@@ -1,7 +1,7 @@
 /**
  * Makes snapshots for replicas. A snapshot is written to a file first, because SQLite's WAL cannot be reset while the database
- * is read, and a slow replica may take long. Replicas that need a snapshot during the same time share a file, which is deleted
- * when the last of them has it.
+ * is read, and a slow replica may take long. Replicas that need a snapshot at the same time share one file. It is deleted when
+ * the last of them has it.
  */
 import { REPAIR_HINT } from '../../shared/repair-hint.ts'
 import { closeSync, openSync, readdirSync, rmSync } from 'node:fs'

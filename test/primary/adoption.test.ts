@@ -210,11 +210,11 @@ test('a list of a replica counts once it is whole, and no more is kept of it tha
   expect(reports.take('P1', { first: true, last: false, total: 1_000, denials: some })).toBe(false)
   expect(reports.all.flatMap(({ denials }) => denials)).toEqual([])
   expect(reports.take('P1', { first: false, last: true, total: 1_000, denials: some.slice(0, 5) })).toBe(true)
-  expect(reports.all).toMatchObject([{ from: 'P1', untold: 495 }])
+  expect(reports.all).toMatchObject([{ from: 'P1', unlisted: 495 }])
   for (let sent = 0; sent <= DENIALS_REPORTED_MAX; sent += 500)
     reports.take('P1', { first: sent === 0, last: false, total: 50_000, denials: some })
   reports.take('P1', { first: false, last: true, total: 50_000, denials: [] })
-  expect(reports.all).toMatchObject([{ untold: 50_000 - DENIALS_REPORTED_MAX }])
+  expect(reports.all).toMatchObject([{ unlisted: 50_000 - DENIALS_REPORTED_MAX }])
   reports.keepOnly(new Set(['P2']))
   expect(reports.all).toEqual([])
 })
@@ -227,7 +227,7 @@ test('rows that are far too long are not kept, however many of them a replica se
     reports.take('P1', { first: sent === 0, last: sent === 99, total: 100, denials: [long] })
   const [report] = reports.all
   expect((report?.denials.length ?? 0) * reason.length).toBeLessThan(DENIALS_REPORTED_CHARS_MAX)
-  expect(report?.untold).toBeGreaterThan(0)
+  expect(report?.unlisted).toBeGreaterThan(0)
 })
 
 test('a replica that reports again and again is judged once, and once more after a pause', async () => {

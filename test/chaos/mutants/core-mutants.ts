@@ -538,7 +538,7 @@ export const CORE_MUTANTS: readonly CoreMutant[] = [
   {
     name: 'an operator gives up numbers that an earlier primary may still acknowledge',
     file: 'primary/authority/adopt.ts',
-    find: '  requireNobodyBehind(state)\n',
+    find: '  requireEpochSettled(state)\n',
     replace: '',
     by: 'test/primary/adoption.test.ts',
   },
@@ -624,8 +624,8 @@ export const CORE_MUTANTS: readonly CoreMutant[] = [
   {
     name: 'a group without room takes its revocations along',
     file: 'primary/commit-log/group-writer.ts',
-    find: 'const essential = isDiskFull(error) ? left.filter(isEssential) : []',
-    replace: 'const essential: PendingCommand[] = error === undefined ? [...left] : []',
+    find: 'const essential = isDiskFull(error) ? toRefuse.filter(isEssential) : []',
+    replace: 'const essential: PendingCommand[] = error === undefined ? [...toRefuse] : []',
     by: 'test/primary/commit-log/group-writer.test.ts',
   },
   {

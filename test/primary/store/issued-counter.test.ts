@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { createAuthorityDatabase } from '../../../primary/store/create-database.ts'
 import { Lineage } from '../../../primary/store/lineage.ts'
-import { RevocationBook } from '../../../primary/store/revocation-book.ts'
+import { RevocationListing } from '../../../primary/store/revocation-listing.ts'
 import { RowWriter } from '../../../primary/store/row-writer.ts'
 import { IssuedCounter, type CountQuery } from '../../../primary/store/issued-counter.ts'
 import { systemClock, systemEntropy, type Timers } from '../../../shared/clock.ts'
@@ -166,7 +166,7 @@ test('no turn reads more rows than a slice, however many are stored and however 
     revoking.write({ table: 'revocations', row: { ...WHY, revocation: { ...REVOKED, seq, nonce: nonceAt(seq) } } })
   const finding = counted(own)
   const { signal } = new AbortController()
-  await new RevocationBook(finding.db, finding).find({ limit: 1, matches: () => false, signal })
+  await new RevocationListing(finding.db, finding).find({ limit: 1, matches: () => false, signal })
   expect(finding.rows.reduce((sum, rows) => sum + rows, 0)).toBe(7_000)
   expect(Math.max(...finding.rows)).toBe(WALK_ROWS_A_TURN)
 })

@@ -36,7 +36,7 @@ export interface FindOptions {
 const SCAN_MAX = 10_000
 
 /** No method holds a read transaction, so a long walk may see rows that were added after it began. */
-export class RevocationBook {
+export class RevocationListing {
   readonly #after: Statement<[number, number], Columns>
 
   readonly #timers: Pick<Timers, 'soon'>
