@@ -57,6 +57,6 @@ export function openArchiving(base: PrimaryFoundation, onJoined: (event: Joined)
     writer,
     newArchive,
   })
-  writer.addDueSource(({ archiveChains }) => archiving.archives?.chainDue(archiveChains))
+  writer.addDueSource(({ archiveChains }) => archiving.archives?.unrecordedChain(archiveChains))
   return archiving
 }

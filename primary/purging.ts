@@ -9,7 +9,7 @@ import { PURGE_ROWS_MAX } from '../shared/limits.ts'
 import type { Log } from '../shared/log.ts'
 import type { Database } from '../shared/sqlite/open-database.ts'
 import { isOutlived } from '../shared/verifier/outlived.ts'
-import { SoberClock } from './archiver/sober-clock.ts'
+import { DeletionClock } from './archiver/deletion-clock.ts'
 import type { Purged } from './authority/commands.ts'
 import type { GroupWriter } from './commit-log/group-writer.ts'
 
@@ -27,7 +27,7 @@ const ACTOR = { text: 'purge' }
 export class Purging {
   readonly #options: PurgingOptions
   readonly #revocations: RevocationLog
-  readonly #clock: SoberClock
+  readonly #deletionClock: DeletionClock
   readonly #stop = new AbortController()
   #cancel: () => void = () => undefined
   #running: Promise<unknown> | undefined
@@ -38,8 +38,8 @@ export class Purging {
   constructor(options: PurgingOptions) {
     this.#options = options
     this.#revocations = new RevocationLog(options.db)
-    this.#clock = new SoberClock(options.host.clock)
-    this.#clock.learn(options.writer.state.issue.lastMs)
+    this.#deletionClock = new DeletionClock(options.host.clock)
+    this.#deletionClock.startFrom(options.writer.state.issue.lastMs)
   }
 
   start(): void {
@@ -69,10 +69,10 @@ export class Purging {
       const last = part.at(-1)
       if (last === undefined) break
       after = last.seq
-      const soberMs = this.#clock.nowMs()
-      const rows = part.filter((row) => isOutlived(row, soberMs))
+      const deletionClockMs = this.#deletionClock.nowMs()
+      const rows = part.filter((row) => isOutlived(row, deletionClockMs))
       if (rows.length > 0) {
-        const command = { kind: 'revocations.purge', actor: ACTOR, rows, soberMs } as const
+        const command = { kind: 'revocations.purge', actor: ACTOR, rows, deletionClockMs } as const
         purged += (await writer.submit<Purged>(command)).answer.purged
       }
       await turn(host.clock)

@@ -129,7 +129,7 @@ function repair(
 ): ArchiveRepairAnswer {
   const { confirm } = params(archiveRepairParams, value)
   const { archiveChains } = writer.state
-  const places = archives.damages(archiveChains)
+  const places = archives.repairReports(archiveChains)
   if (!confirm) return { places }
   archives.repair(archiveChains)
   writer.nudge()

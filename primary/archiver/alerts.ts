@@ -2,9 +2,9 @@
 import type { AlarmCode } from '../../shared/alarms.ts'
 import { type ArchiverRules, type ArchiverState, type Failure, nameOf, type WorkName } from './state.ts'
 
-/** Work counts as stuck after this many times `lateMs`. Claims, uploads and heartbeats do after `STANDS_STILL` times. */
-const WORKS_LONG = 10
-const STANDS_STILL = 3
+/** Work counts as stuck after `STUCK_FACTOR * lateMs`; essential work, after `STUCK_FACTOR_ESSENTIAL * lateMs`. */
+const STUCK_FACTOR = 10
+const STUCK_FACTOR_ESSENTIAL = 3
 
 /** One condition of the archive that an operator should look at. */
 export interface ArchiveAlert {
@@ -15,17 +15,17 @@ export interface ArchiveAlert {
   readonly text: string
 }
 
-/** If one of these fails, nothing reaches the archive. */
-const ARRIVING: ReadonlySet<string> = new Set<WorkName>(['claim', 'upload', 'heartbeat'])
+/** Nothing reaches the archive while one of these fails. */
+const ESSENTIAL_WORK: ReadonlySet<string> = new Set<WorkName>(['claim', 'upload', 'heartbeat'])
 
 export function alertsOf(state: ArchiverState, nowMs: number, { lateMs }: ArchiverRules): readonly ArchiveAlert[] {
-  const failures = Object.entries(state.errors).map(([what, { code, message }]) => ({
-    code: codeOf(what, code),
-    text: `${what} fails: ${message}`,
+  const failures = Object.entries(state.errors).map(([work, { code, message }]) => ({
+    code: codeOf(work, code),
+    text: `${work} fails: ${message}`,
   }))
   const isBehind = state.behindSinceMs !== undefined && nowMs - state.behindSinceMs > lateMs
   const waiting = `${state.committed - state.archived} transactions wait for the archive`
-  const slow = [...late(state, nowMs - lateMs), ...long(state, nowMs, lateMs)]
+  const slow = [...lateJobs(state, nowMs - lateMs), ...stuckWork(state, nowMs, lateMs)]
   return [
     ...failures,
     ...(isBehind ? [{ code: 'archive_behind', text: waiting } as const] : []),
@@ -33,28 +33,28 @@ export function alertsOf(state: ArchiverState, nowMs: number, { lateMs }: Archiv
   ]
 }
 
-function codeOf(what: string, code: Failure['code']): ArchiveAlert['code'] {
+function codeOf(work: string, code: Failure['code']): ArchiveAlert['code'] {
   if (code === 'archive_missing') return code
-  if (what === 'drill') return 'drill_failed'
-  return ARRIVING.has(what) ? 'archive_failing' : 'archive_job_failing'
+  if (work === 'drill') return 'drill_failed'
+  return ESSENTIAL_WORK.has(work) ? 'archive_failing' : 'archive_job_failing'
 }
 
-function late({ due, working, aside }: ArchiverState, beforeMs: number): readonly string[] {
-  const waiting = due.filter(({ job }) => job !== aside && (working?.kind !== 'job' || working.job !== job))
+function lateJobs({ due, working, background }: ArchiverState, beforeMs: number): readonly string[] {
+  const waiting = due.filter(({ job }) => job !== background && (working?.kind !== 'job' || working.job !== job))
   return waiting.filter(({ sinceMs }) => sinceMs < beforeMs).map(({ job }) => `${job} is late`)
 }
 
 /** Work that has run too long. Without this a storage that never answers would raise no alert. */
-function long(
-  { working, workingSinceMs, aside, asideSinceMs }: ArchiverState,
+function stuckWork(
+  { working, workingSinceMs, background, backgroundSinceMs }: ArchiverState,
   nowMs: number,
   lateMs: number,
 ): readonly string[] {
   const name = nameOf(working)
-  const limit = ARRIVING.has(name) ? STANDS_STILL : WORKS_LONG
+  const limit = ESSENTIAL_WORK.has(name) ? STUCK_FACTOR_ESSENTIAL : STUCK_FACTOR
   const names = [
     ...(working !== undefined && nowMs - workingSinceMs > limit * lateMs ? [name] : []),
-    ...(aside !== undefined && nowMs - asideSinceMs > WORKS_LONG * lateMs ? [aside] : []),
+    ...(background !== undefined && nowMs - backgroundSinceMs > STUCK_FACTOR * lateMs ? [background] : []),
   ]
   return names.map((one) => `${one} takes unusually long`)
 }

@@ -17,9 +17,9 @@ import { type ArchiverEvent, type ArchiverState, type JobName, startArchiver, ty
 import { ArchiveWorker, type WorkerOptions } from './worker.ts'
 
 export interface ArchiverOptions extends WorkerOptions {
-  /** Called when this primary leads the archive. The archive has everything up to `archived`, all of it in our history. */
+  /** Called when this primary leads the archive, which holds our own history up to and including `archived`. */
   readonly onClaimed: (archived: Txid) => void
-  /** Called if another primary leads, or this database is old. Nothing may be acknowledged any more. */
+  /** Called if another primary leads, or this database is an older copy. This primary must acknowledge nothing more. */
   readonly onFatal: (error: MacaroondError) => void
 }
 
@@ -46,7 +46,7 @@ export class Archiver {
   readonly #archived = new Threshold()
   #state: ArchiverState
   #working: Promise<void> = Promise.resolve()
-  #aside: Promise<void> = Promise.resolve()
+  #background: Promise<void> = Promise.resolve()
   #callOff: CallOff | undefined
 
   constructor(options: ArchiverOptions) {
@@ -61,7 +61,7 @@ export class Archiver {
    */
   async start(): Promise<void> {
     this.#archiverStep({ kind: 'tick' })
-    await this.#orLater(this.#firstClaim.promise, CLAIM_WAIT_MS)
+    await this.#waitAtMost(this.#firstClaim.promise, CLAIM_WAIT_MS)
   }
 
   /** Called with every commit; returns at once. */
@@ -69,7 +69,9 @@ export class Archiver {
     this.#archiverStep({ kind: 'committed', txid })
   }
 
-  /** Calls `resolve` once the archive has the transaction. Starts a round at once. The returned function stops waiting. */
+  /**
+   * Calls `resolve` once the archive has the transaction, and starts an upload at once. The returned function stops waiting.
+   */
   wait(txid: number, resolve: () => void): () => void {
     const stop = this.#archived.wait(txid, resolve)
     if (txid > this.#archived.reached) this.#archiverStep({ kind: 'hurry' })
@@ -78,28 +80,31 @@ export class Archiver {
 
   /** Makes a job due. If the disk is full and the job needs room, it is skipped until its next schedule. */
   due(job: JobName): void {
-    if (this.#worker.waits(job)) return this.#options.log.warn({ job }, 'the disk is full: this job is skipped')
+    if (this.#worker.mustWait(job)) return this.#options.log.warn({ job }, 'the disk is full: this job is skipped')
     this.#archiverStep({ kind: 'due', job })
   }
 
-  /** Damage that is not repaired, and repairs that no operator has seen. `stored`: the database's record of this place. */
-  damage(stored: ArchiveChain | undefined): ArchiveRepairPlace {
-    const repaired = this.#worker.toRemember.repaired ?? stored?.repaired ?? ''
-    return { location: this.location, wound: this.#worker.wound ?? null, repaired }
+  /**
+   * Reports damage that is not repaired, and repairs that no operator has acknowledged. `stored` is what the database records
+   * of this place.
+   */
+  repairReport(stored: ArchiveChain | undefined): ArchiveRepairPlace {
+    const repaired = this.#worker.toRecord.repaired ?? stored?.repaired ?? ''
+    return { location: this.location, wound: this.#worker.damage ?? null, repaired }
   }
 
-  /** An operator has seen the damage: starts the repair at once, and ends the alarm of earlier repairs. */
+  /** Call it when an operator has confirmed the report: it starts the repair at once, and ends the alarm of earlier repairs. */
   repair(stored: ArchiveChain | undefined): void {
-    const { wound, repaired } = this.damage(stored)
-    if (repaired !== '') this.#worker.repairSeen()
+    const { wound, repaired } = this.repairReport(stored)
+    if (repaired !== '') this.#worker.acknowledgeRepairs()
     if (wound === null) return
     this.#worker.allowRepair()
     this.#archiverStep({ kind: 'repair' })
   }
 
-  /** The record of this place that the database lacks; undefined if it is up to date. */
-  chainDue(stored: ArchiveChain | undefined): ArchiveChain | undefined {
-    const { link = stored, repaired = stored?.repaired ?? '' } = this.#worker.toRemember
+  /** Returns the record that the database must still store for this place; undefined if it is up to date. */
+  unrecordedChain(stored: ArchiveChain | undefined): ArchiveChain | undefined {
+    const { link = stored, repaired = stored?.repaired ?? '' } = this.#worker.toRecord
     if (link === undefined) return undefined
     const isKnown = link.hash === stored?.hash && repaired === stored.repaired
     return isKnown ? undefined : { entry: link.entry, hash: link.hash, repaired }
@@ -110,7 +115,7 @@ export class Archiver {
     this.#stopping.abort()
     this.#callOff?.()
     const uploaded = this.#working.then(() => this.#uploadRest())
-    await this.#orLater(Promise.all([uploaded, this.#aside]), STOP_WAIT_MS)
+    await this.#waitAtMost(Promise.all([uploaded, this.#background]), STOP_WAIT_MS)
   }
 
   status(): DestinationStatus {
@@ -140,7 +145,7 @@ export class Archiver {
     return this.#options.location
   }
 
-  /** Converts to the present wall clock. */
+  /** Converts a monotonic time to wall clock time, by the present difference of the two clocks. */
   #wallMs(monotonicMs: number | undefined): number | null {
     const { clock } = this.#options
     return monotonicMs === undefined ? null : Math.round(clock.wallMs() - (clock.monotonicMs() - monotonicMs))
@@ -154,7 +159,7 @@ export class Archiver {
     this.#archived.raise(state.archived)
     if (this.#stopping.signal.aborted) return
     for (const work of start) {
-      if (work.kind === 'aside') this.#aside = this.#runAside(work)
+      if (work.kind === 'background') this.#background = this.#runInBackground(work)
       else this.#working = this.#run(work)
     }
     if (wakeAtMs === undefined || this.#callOff !== undefined) return
@@ -165,14 +170,14 @@ export class Archiver {
   }
 
   /** Waits for the work, but no longer than `ms`. */
-  async #orLater(work: Promise<unknown>, ms: number): Promise<void> {
+  async #waitAtMost(work: Promise<unknown>, ms: number): Promise<void> {
     const { promise: late, resolve } = Promise.withResolvers<void>()
     const callOff = this.#options.clock.after(ms, resolve)
     await Promise.race([work, late]).finally(callOff)
   }
 
-  /** Never rejects. A failure here does not prove that another primary leads: only work on the chain can. */
-  async #runAside(work: Extract<ArchiveWork, { kind: 'aside' }>): Promise<void> {
+  /** Never rejects. No failure here is final: only work on the chain can show that another primary leads. */
+  async #runInBackground(work: Extract<ArchiveWork, { kind: 'background' }>): Promise<void> {
     let event: ArchiverEvent
     try {
       event = await this.#worker.do(work, false)
@@ -180,7 +185,7 @@ export class Archiver {
     } catch (error) {
       const report = reportOf(error)
       if (!this.#stopping.signal.aborted) this.#options.log.error({ work, error: report }, 'archiving failed')
-      event = { kind: 'aside failed', failure: { code: report.code, message: report.message } }
+      event = { kind: 'background failed', failure: { code: report.code, message: report.message } }
     }
     this.#archiverStep(event)
   }

@@ -51,8 +51,8 @@ export class Archives {
   }
 
   /** The damage of each place, in the order of the configuration. */
-  damages(stored: Chains): readonly ArchiveRepairPlace[] {
-    return this.#all.map((archiver, place) => archiver.damage(stored.get(place)))
+  repairReports(stored: Chains): readonly ArchiveRepairPlace[] {
+    return this.#all.map((archiver, place) => archiver.repairReport(stored.get(place)))
   }
 
   repair(stored: Chains): void {
@@ -61,15 +61,15 @@ export class Archives {
 
   /** Repairs that no operator has seen, by location. */
   repaired(stored: Chains): readonly Case[] {
-    return this.damages(stored).flatMap(({ location, repaired }) =>
+    return this.repairReports(stored).flatMap(({ location, repaired }) =>
       repaired === '' ? [] : [[location, repaired] as const],
     )
   }
 
-  /** A command that records the chain of one place; undefined if the database is up to date for all of them. */
-  chainDue(stored: Chains): Command | undefined {
+  /** A command that records the chain of one place; undefined if the database is up to date for all places. */
+  unrecordedChain(stored: Chains): Command | undefined {
     for (const [place, archiver] of this.#all.entries()) {
-      const chain = archiver.chainDue(stored.get(place))
+      const chain = archiver.unrecordedChain(stored.get(place))
       const { location } = archiver
       if (chain !== undefined) return { kind: 'archive.note', actor: { text: 'archiver' }, place, location, chain }
     }

@@ -25,7 +25,10 @@ export interface ArchiveConfig {
   readonly window_days: number
   /** Days for which any state can be restored, in coarser steps. */
   readonly keep_days: number
-  /** Limits for single transactions. Above them the oldest are merged before their time. */
+  /**
+   * Limits on the files of single transactions. Above them the oldest are deleted early, and only merged files have their
+   * content.
+   */
   readonly files_max: number
   readonly bytes_max: number
   /** A transaction or job that waits longer raises an alert. */
@@ -65,7 +68,7 @@ const schedule = z
 /** Each copy costs the primary its own uploads, merges and drills. */
 const COPIES_MAX = 4
 
-/** Checks the location while the configuration is read, and not only when the archive is first needed. */
+/** Checks the location when the configuration is read, so that a mistake stops the start and not the first upload. */
 const place = pathText.superRefine((to, context) => {
   const message = locationProblem(to)
   if (message !== undefined) context.addIssue({ code: 'custom', message })
@@ -86,7 +89,7 @@ export const archiveConfig: z.ZodType<ArchiveConfig> = z
     schedule,
   })
   .prefault({})
-  .refine((config) => config.window_days <= config.keep_days, 'window_days is not more than keep_days')
+  .refine((config) => config.window_days <= config.keep_days, 'window_days must not be more than keep_days')
   .refine(({ to, copies }) => new Set([to, ...copies]).size === copies.length + 1, 'a place is named twice')
 
 const DAY_MS = 86_400_000

@@ -4,10 +4,10 @@
  * 1. Work on the chain runs one at a time, because each ends with an entry of the chain.
  * 2. Uploads go before jobs. A due job waits for its turn; a failed job waits for its next schedule.
  * 3. After any failure the content of the archive is unknown, so a claim comes before any other work.
- * 4. Large work (a snapshot's file, a drill) runs in a second lane, so that no upload waits for it.
+ * 4. Large work (a snapshot's file, a drill) runs in a background lane, so that no upload waits for it.
  */
 import { TXID_NONE, type Txid } from '../../shared/ids.ts'
-import { nextAside, nextInChain, wakeAt } from './lanes.ts'
+import { nextBackground, nextInChain, wakeAt } from './lanes.ts'
 import {
   type ArchiverEvent,
   type ArchiverRules,
@@ -25,12 +25,12 @@ export function archiverStep(
   nowMs: number,
   rules: ArchiverRules,
 ): ArchiverStep {
-  const state = withLag(take(before, event, nowMs, rules), nowMs)
+  const state = withLag(applyEvent(before, event, nowMs, rules), nowMs)
   const working = nextInChain(state, nowMs)
   const chained = working === undefined ? state : withWorking(state, working, nowMs, rules)
-  const beside = nextAside(chained, nowMs)
-  const started = beside === undefined ? chained : { ...chained, aside: beside.job, asideSinceMs: nowMs }
-  const start = [working, beside].filter((work) => work !== undefined)
+  const background = nextBackground(chained, nowMs)
+  const started = background === undefined ? chained : { ...chained, background: background.job, backgroundSinceMs: nowMs }
+  const start = [working, background].filter((work) => work !== undefined)
   return { state: started, start, wakeAtMs: wakeAt(started) }
 }
 
@@ -44,7 +44,7 @@ function withWorking(
   return { ...state, working, workingSinceMs: nowMs, nextRoundMs }
 }
 
-function take(state: ArchiverState, event: ArchiverEvent, nowMs: number, rules: ArchiverRules): ArchiverState {
+function applyEvent(state: ArchiverState, event: ArchiverEvent, nowMs: number, rules: ArchiverRules): ArchiverState {
   switch (event.kind) {
     case 'committed':
       return { ...state, committed: event.txid }
@@ -53,8 +53,8 @@ function take(state: ArchiverState, event: ArchiverEvent, nowMs: number, rules: 
     case 'hurry':
       return { ...state, nextRoundMs: Math.min(state.nextRoundMs, nowMs) }
     case 'claimed':
-      // The count of failures stays: the work that failed after the last claim may fail again.
-      return { ...done({ ...state, claimed: true, ...pick(event) }), failures: state.failures }
+      // The count of failures stays, and so does the delay: the work that failed after the last claim may fail again.
+      return { ...done({ ...state, claimed: true, archived: event.archived, needsSnapshot: event.needsSnapshot }), failures: state.failures }
     case 'uploaded':
       return done({ ...state, archived: event.archived })
     case 'gap':
@@ -63,10 +63,10 @@ function take(state: ArchiverState, event: ArchiverEvent, nowMs: number, rules: 
       return jobDone(state, event.archived)
     case 'failed':
       return failed(state, event, nowMs, rules)
-    case 'aside done':
-      return asideDone(state)
-    case 'aside failed':
-      return asideFailed(state, event.failure)
+    case 'background done':
+      return backgroundDone(state)
+    case 'background failed':
+      return backgroundFailed(state, event.failure)
     case 'repair':
       return { ...state, claimed: false, retryAtMs: nowMs }
     case 'tick':
@@ -81,7 +81,7 @@ function pick({
   return { archived, needsSnapshot }
 }
 
-/** A heartbeat reads back what was committed when it became due, so it waits until that is archived. */
+/** A heartbeat reads back the newest transaction of the time when it became due, so it waits until that one is archived. */
 function withDue(state: ArchiverState, job: JobName, sinceMs: number): ArchiverState {
   const needs = job === 'heartbeat' ? state.committed : TXID_NONE
   return { ...state, due: [...state.due, { job, sinceMs, needs }] }
@@ -96,25 +96,25 @@ function done(state: ArchiverState): ArchiverState {
 function jobDone(state: ArchiverState, archived: Txid | undefined): ArchiverState {
   const { working, due } = state
   const rest = due.filter(({ job }) => working?.kind !== 'job' || job !== working.job)
-  const prepared = state.prepared && nameOf(working) !== 'snapshot'
-  if (archived === undefined) return done({ ...state, due: rest, prepared })
+  const snapshotUploaded = state.snapshotUploaded && nameOf(working) !== 'snapshot'
+  if (archived === undefined) return done({ ...state, due: rest, snapshotUploaded })
   const ahead = archived > state.archived ? archived : state.archived
-  return done({ ...state, due: rest, prepared, archived: ahead, needsSnapshot: false })
+  return done({ ...state, due: rest, snapshotUploaded, archived: ahead, needsSnapshot: false })
 }
 
-/** After its file is uploaded a snapshot stays due, because an entry still has to name it. */
-function asideDone(state: ArchiverState): ArchiverState {
-  if (state.aside === 'snapshot') return { ...state, aside: undefined, prepared: true }
+/** A snapshot stays due after its file is uploaded, because an entry must still name the file. */
+function backgroundDone(state: ArchiverState): ArchiverState {
+  if (state.background === 'snapshot') return { ...state, background: undefined, snapshotUploaded: true }
   const { drill: _, ...errors } = state.errors
-  return { ...state, aside: undefined, due: state.due.filter(({ job }) => job !== 'drill'), errors }
+  return { ...state, background: undefined, due: state.due.filter(({ job }) => job !== 'drill'), errors }
 }
 
-/** A failure beside the chain needs no new claim: the content of the chain is still known. */
-function asideFailed(state: ArchiverState, failure: Failure): ArchiverState {
-  const { aside, due, errors } = state
-  if (aside === undefined) return state
-  const rest = due.filter(({ job }) => job !== aside)
-  return { ...state, aside: undefined, due: rest, errors: { ...errors, [aside]: failure } }
+/** A failure in the background adds no entry, so the content of the chain is still known and needs no new claim. */
+function backgroundFailed(state: ArchiverState, failure: Failure): ArchiverState {
+  const { background, due, errors } = state
+  if (background === undefined) return state
+  const rest = due.filter(({ job }) => job !== background)
+  return { ...state, background: undefined, due: rest, errors: { ...errors, [background]: failure } }
 }
 
 /**
@@ -133,7 +133,7 @@ function failed(
     claimed: false,
     ended: state.ended || final,
     working: undefined,
-    prepared: state.prepared && nameOf(working) !== 'snapshot',
+    snapshotUploaded: state.snapshotUploaded && nameOf(working) !== 'snapshot',
     due: state.due.filter(({ job }) => working?.kind !== 'job' || job !== working.job),
     failures: failures + 1,
     retryAtMs: nowMs + waitMs,

@@ -1,38 +1,38 @@
-/** Chooses the next work of each lane: of the one that adds to the chain, and of the one beside it. Pure. */
+/** Chooses the next work of each lane: the chain, where work adds entries, and the background. Pure. */
 import type { ArchiverState, ChainJobName, Due, ArchiveWork } from './state.ts'
 
 /** Uploads go ahead of jobs. */
 export function nextInChain(state: ArchiverState, nowMs: number): ArchiveWork | undefined {
   if (state.ended || state.working !== undefined || nowMs < state.retryAtMs) return undefined
   if (!state.claimed) return { kind: 'claim' }
-  // A snapshot in the other lane belongs to the earlier chain, and both would write to one scratch file.
-  if (state.needsSnapshot) return state.aside === 'snapshot' ? undefined : { kind: 'job', job: 'snapshot' }
+  // Waits for a snapshot in the background, because both would write to the same scratch file.
+  if (state.needsSnapshot) return state.background === 'snapshot' ? undefined : { kind: 'job', job: 'snapshot' }
   if (state.archived < state.committed && nowMs >= state.nextRoundMs) return { kind: 'upload', after: state.archived }
   const first = state.due.find((due): due is ReadyDue => isReady(state, due))
   return first === undefined ? undefined : { kind: 'job', job: first.job }
 }
 
-export function nextAside(state: ArchiverState, nowMs: number): Extract<ArchiveWork, { kind: 'aside' }> | undefined {
-  const { ended, claimed, needsSnapshot, aside, prepared, working, due } = state
-  if (ended || !claimed || needsSnapshot || aside !== undefined || nowMs < state.retryAtMs) return undefined
+export function nextBackground(state: ArchiverState, nowMs: number): Extract<ArchiveWork, { kind: 'background' }> | undefined {
+  const { ended, claimed, needsSnapshot, background, snapshotUploaded, working, due } = state
+  if (ended || !claimed || needsSnapshot || background !== undefined || nowMs < state.retryAtMs) return undefined
   if (working?.kind === 'job' && working.job === 'retain') return undefined
   for (const { job } of due) {
-    if (job === 'drill' || (job === 'snapshot' && !prepared)) return { kind: 'aside', job }
+    if (job === 'drill' || (job === 'snapshot' && !snapshotUploaded)) return { kind: 'background', job }
   }
   return undefined
 }
 
 type ReadyDue = Due & { readonly job: ChainJobName }
 
-function isReady({ aside, prepared, archived }: ArchiverState, { job, needs }: Due): boolean {
+function isReady({ background, snapshotUploaded, archived }: ArchiverState, { job, needs }: Due): boolean {
   if (job === 'drill') return false
-  if (job === 'snapshot') return prepared
+  if (job === 'snapshot') return snapshotUploaded
   // Retention deletes files that no entry names, and files that a drill may be reading.
-  if (job === 'retain') return aside === undefined && !prepared
+  if (job === 'retain') return background === undefined && !snapshotUploaded
   return needs <= archived
 }
 
-/** When work can begin without a further event, monotonic milliseconds; undefined if it cannot. */
+/** The time at which work can begin without a further event, monotonic milliseconds; undefined if none can. */
 export function wakeAt(state: ArchiverState): number | undefined {
   if (state.ended || state.working !== undefined) return undefined
   if (!state.claimed || state.needsSnapshot) return state.retryAtMs

@@ -16,11 +16,11 @@ import { drillInThread } from './drill/drill-thread.ts'
 
 type Note = CommandOf<'audit.note'>
 
-/** How archives are opened and drilled. The simulator replaces both, because it has its own storage and one thread. */
+/** Functions that open and drill an archive. The simulator replaces both: it has a storage of its own, and a single thread. */
 export interface ArchivePorts {
   readonly open: typeof openArchive
   readonly drill: DrillRunner
-  /** Minimum number of changes before a base is written. A short run would otherwise see no base. */
+  /** Minimum number of changes before a base is written. The simulator lowers it, because its runs are short. */
   readonly baseAfter?: number
 }
 
@@ -46,7 +46,7 @@ export function archiveLocation({ archive, data }: Pick<PrimaryConfig, 'archive'
   return archive.to ?? `${data}-archive`
 }
 
-/** True if the archive is on another disk, so that it can witness this one. An archive beside the data is put back with it. */
+/** True if the archive is elsewhere and can witness this disk. An archive beside the data is rolled back together with it. */
 export function isWitness({ enabled, to }: PrimaryConfig['archive']): boolean {
   return enabled && to !== undefined
 }
@@ -58,7 +58,7 @@ export function openArchives(options: OpenArchiverOptions): Archives | undefined
   if (location === undefined) return undefined
   const copies = config.archive.copies.map((copy, index) => {
     const onFatal = (error: MacaroondError): void =>
-      log.error({ error: reportOf(error), copy }, 'nothing more is written to a copy of the archive')
+      log.error({ error: reportOf(error), copy }, 'archiving to a copy has stopped until the next start')
     const own = { ...options, onFatal, onClaimed: () => undefined }
     return openArchiver(own, copy, index + 1)
   })
@@ -82,13 +82,13 @@ function openArchiver(options: OpenArchiverOptions, location: string, place: num
     clock,
     entropy,
     onRepaired: () => writer.nudge(),
-    remembered: () => {
+    recordedChains: () => {
       const stored = writer.state.archiveChains
       const elsewhere = [...stored].filter(([other]) => other !== place).map(([, chain]) => chain)
       return { here: stored.get(place), elsewhere }
     },
     onDrilled: (outcome) =>
-      void writer.submit(noteOf(outcome, location)).catch(() => log.warn('a restore drill is not in the audit')),
+      void writer.submit(noteOf(outcome, location)).catch(() => log.warn('the result of a restore drill could not be written to the audit')),
   })
 }
 
@@ -107,11 +107,13 @@ export function scheduleArchiving(
 ): () => void {
   const { schedule, jitter_seconds: jitterSeconds } = config.archive
   let seen = source.head.txid
-  // A heartbeat needs a new transaction. While writes are not taken, it proves the ones that are there.
+  // On a quiet day a heartbeat writes a transaction of its own. If that write is refused, it proves the newest existing one.
   const beat = async (): Promise<void> => {
     if (source.head.txid === seen) {
-      const sign = writer.submit({ kind: 'audit.note', actor: ACTOR, action: 'archive.heartbeat', detail: {} })
-      await sign.catch((error: unknown) => log.warn({ error: reportOf(error) }, 'no heartbeat for the archive'))
+      const written = writer.submit({ kind: 'audit.note', actor: ACTOR, action: 'archive.heartbeat', detail: {} })
+      await written.catch((error: unknown) =>
+        log.warn({ error: reportOf(error) }, 'the transaction of an archive heartbeat could not be written'),
+      )
     }
     seen = source.head.txid
   }

@@ -4,8 +4,8 @@ import { TXID_NONE, type Txid } from '../../shared/ids.ts'
 
 export type JobName = 'snapshot' | 'compact 1' | 'compact 2' | 'compact 3' | 'retain' | 'drill' | 'heartbeat'
 
-/** Jobs whose duration grows with the database, and that add no entry to the chain while they run. */
-export type AsideName = Extract<JobName, 'snapshot' | 'drill'>
+/** Jobs whose duration grows with the database. They add no entry to the chain, so they run in the background. */
+export type BackgroundJobName = Extract<JobName, 'snapshot' | 'drill'>
 
 export type ChainJobName = Exclude<JobName, 'drill'>
 
@@ -14,12 +14,12 @@ export type ArchiveWork =
   | { readonly kind: 'claim' }
   /** Uploads the committed transactions after `after`. */
   | { readonly kind: 'upload'; readonly after: Txid }
-  /** A job that ends with an entry of the chain, or must not run beside one. */
+  /** A job that adds an entry to the chain, or must not run together with one that does. */
   | { readonly kind: 'job'; readonly job: ChainJobName }
-  /** Runs beside the chain: uploads a snapshot's file, or runs a drill. */
-  | { readonly kind: 'aside'; readonly job: AsideName }
+  /** Uploads a snapshot's file, or runs a drill, while the chain goes on. */
+  | { readonly kind: 'background'; readonly job: BackgroundJobName }
 
-/** Name of the work in alerts. */
+/** Name of a work in alerts. */
 export type WorkName = 'claim' | 'upload' | JobName
 
 export interface ArchiverRules {
@@ -27,7 +27,7 @@ export interface ArchiverRules {
   readonly roundMs: number
   readonly retryBaseMs: number
   readonly retryMaxMs: number
-  /** A transaction or job that waits longer raises an alert; so does work that runs many times as long. */
+  /** A transaction or job that waits longer than this raises an alert. So does work that runs several times as long. */
   readonly lateMs: number
 }
 
@@ -49,17 +49,17 @@ export interface ArchiverState {
   readonly ended: boolean
   readonly working: ArchiveWork | undefined
   readonly workingSinceMs: number
-  /** The work beside the chain. */
-  readonly aside: AsideName | undefined
-  readonly asideSinceMs: number
+  /** The job in the background lane. */
+  readonly background: BackgroundJobName | undefined
+  readonly backgroundSinceMs: number
   /** True if a snapshot's file is in the archive, and no entry names it yet. */
-  readonly prepared: boolean
+  readonly snapshotUploaded: boolean
   readonly committed: Txid
   /** Every transaction up to this one is in the archive and in its manifest. */
   readonly archived: Txid
   /** Start of the present backlog, monotonic milliseconds; undefined if there is none. */
   readonly behindSinceMs: number | undefined
-  /** True if the log does not continue the archive, so that a snapshot has to come first. */
+  /** True if the log lacks the transaction after the archive's last one, so that a snapshot must come first. */
   readonly needsSnapshot: boolean
   readonly nextRoundMs: number
   readonly due: readonly Due[]
@@ -76,22 +76,22 @@ export type ArchiverEvent =
   | { readonly kind: 'hurry' }
   | { readonly kind: 'claimed'; readonly archived: Txid; readonly needsSnapshot: boolean }
   | { readonly kind: 'uploaded'; readonly archived: Txid }
-  /** The log no longer has the next transaction. Those up to the head cannot be restored singly. */
+  /** The log no longer has the next transaction: a snapshot must bridge the gap. */
   | { readonly kind: 'gap' }
-  /** `archived` is set by a snapshot that leads. */
+  /** `archived` is set only by a snapshot that bridges a gap. */
   | { readonly kind: 'job done'; readonly archived: Txid | undefined }
   | { readonly kind: 'failed'; readonly failure: Failure; readonly final: boolean }
-  /** An operator has confirmed the losses, so the next claim, which repairs, begins at once. */
+  /** An operator has confirmed the losses: a new claim begins at once and repairs the chain. */
   | { readonly kind: 'repair' }
-  | { readonly kind: 'aside done' }
-  | { readonly kind: 'aside failed'; readonly failure: Failure }
+  | { readonly kind: 'background done' }
+  | { readonly kind: 'background failed'; readonly failure: Failure }
   | { readonly kind: 'tick' }
 
 export interface ArchiverStep {
   readonly state: ArchiverState
   /** Work to start, at most one in each lane. */
   readonly start: readonly ArchiveWork[]
-  /** When to send the next tick, monotonic milliseconds; undefined if only another event can change anything. */
+  /** Time of the next tick, monotonic milliseconds; undefined if a tick would change nothing. */
   readonly wakeAtMs: number | undefined
 }
 
@@ -101,9 +101,9 @@ export function startArchiver(committed: Txid): ArchiverState {
     ended: false,
     working: undefined,
     workingSinceMs: 0,
-    aside: undefined,
-    asideSinceMs: 0,
-    prepared: false,
+    background: undefined,
+    backgroundSinceMs: 0,
+    snapshotUploaded: false,
     committed,
     archived: TXID_NONE,
     behindSinceMs: undefined,
@@ -116,6 +116,7 @@ export function startArchiver(committed: Txid): ArchiverState {
   }
 }
 
+/** Name of the work in alerts. Callers use it only while there is work. */
 export function nameOf(work: ArchiveWork | undefined): WorkName {
   if (work === undefined || work.kind === 'claim') return 'claim'
   return work.kind === 'upload' ? 'upload' : work.job

@@ -14,7 +14,7 @@ import { assert, MacaroondError, reportOf } from '../../shared/errors.ts'
 import type { Txid } from '../../shared/ids.ts'
 import type { Log } from '../../shared/log.ts'
 import type { Position } from '../../shared/position.ts'
-import type { ArchiveWound } from '../../shared/protocol/archive-repair.ts'
+import type { ArchiveDamage } from '../../shared/protocol/archive-repair.ts'
 import type { ArchiveStatus } from '../../shared/protocol/status.ts'
 import type { AlarmCode } from '../../shared/alarms.ts'
 import type { Kek } from '../../shared/sealing.ts'
@@ -24,12 +24,12 @@ import { compact } from './files/compact.ts'
 import { type ArchiveConfig, retentionOf } from './config.ts'
 import { proveArrival } from './files/heartbeat.ts'
 import { requireKnownPlace } from './chain/known-place.ts'
-import { inspectWound } from './chain/repair.ts'
+import { inspectDamage } from './chain/repair.ts'
 import { retain } from './files/retain.ts'
 import { putSnapshot, type PutSnapshot, recordSnapshot, snapshot, type SnapshotOptions } from './files/snapshot.ts'
-import { SoberClock } from './sober-clock.ts'
+import { DeletionClock } from './deletion-clock.ts'
 import type { CommittedHistory } from './source.ts'
-import type { ArchiverEvent, AsideName, ChainJobName, JobName, ArchiveWork } from './state.ts'
+import type { ArchiverEvent, BackgroundJobName, ChainJobName, JobName, ArchiveWork } from './state.ts'
 import { upload } from './files/upload.ts'
 
 export interface WorkerOptions {
@@ -37,7 +37,9 @@ export interface WorkerOptions {
   readonly cluster: string
   /** The location for messages and for drills. */
   readonly location: string
-  /** Called again until it succeeds, because an unreachable place must not keep a primary down. `create`: it may be new. */
+  /**
+   * Opens the place. `create`: it may be new, and is created then. A failed call is retried later, so it keeps no primary down.
+   */
   readonly open: (create: boolean) => Promise<ArchiveStorage>
   readonly drill: DrillRunner
   readonly source: CommittedHistory
@@ -52,13 +54,13 @@ export interface WorkerOptions {
   readonly alarm: (code: AlarmCode, detail: string | undefined) => void
   /** Minimum number of changes before a base is written. */
   readonly baseAfter?: number | undefined
-  /** True if the primary’s disk is full, so that no work that needs room there may begin. */
+  /** True while the primary’s disk is full. No work that needs room on it may begin then. */
   readonly paused: () => boolean
-  /** Called if a disk had no room: the archive's, or the primary's, which holds the scratch files. */
+  /** Called if a write failed for want of room on the archive's disk, or on the primary's, which holds the scratch files. */
   readonly onDiskFull: () => void
-  /** The recorded chains of this place and of the others. The configuration may have changed their order. */
-  readonly remembered: () => { readonly here: ArchiveChain | undefined; readonly elsewhere: readonly ArchiveChain[] }
-  /** Called after a repair, for the database to record it. */
+  /** The recorded chains of this place, and of the others, because a new configuration may have changed the order of places. */
+  readonly recordedChains: () => { readonly here: ArchiveChain | undefined; readonly elsewhere: readonly ArchiveChain[] }
+  /** Called after a repair. The database must then record it. */
   readonly onRepaired: () => void
   /** True if the operator abandons the recorded archive. */
   readonly newArchive: boolean
@@ -74,31 +76,33 @@ interface Opened {
 /** Its start is in monotonic time, so that setting the wall clock does not change it. */
 type LastDrill = Omit<NonNullable<ArchiveStatus['lastDrill']>, 'atMs'> & { readonly begunMs: number }
 
-/** Jobs that need room on the primary’s disk, or in an archive on that disk. Uploads and retention go on. */
+/** Jobs that are not started while the primary’s disk is full, because they need room on it. Uploads and retention go on. */
 const PAUSED: ReadonlySet<JobName> = new Set(['snapshot', 'compact 1', 'compact 2', 'compact 3', 'drill'])
 
 const NO_FILES: ReadonlyMap<string, ArchivedFile> = new Map()
 
 export class ArchiveWorker {
   readonly #options: WorkerOptions
-  readonly #sober: SoberClock
+  readonly #deletionClock: DeletionClock
   readonly #signal: AbortSignal
   #open: Opened | undefined
   #lastDrill: LastDrill | undefined
-  /** True while a snapshot's file is being uploaded: an apparent leftover may be a part of it. */
+  /**
+   * True while a snapshot's file is being uploaded. No sweep may run then: it would delete the incomplete file as a leftover.
+   */
   #putting = false
   #snapshotPut: PutSnapshot | undefined
   /** True if a file was found damaged or missing: the next claim checks all files. */
   #filesBad = false
   #mayRepair = false
-  #wound: ArchiveWound | undefined
+  #damage: ArchiveDamage | undefined
   #proven: ChainLink | undefined
   #repaired: string | undefined
 
   /** `signal` aborts long work. */
   constructor(options: WorkerOptions, signal: AbortSignal) {
     this.#options = options
-    this.#sober = new SoberClock(options.clock)
+    this.#deletionClock = new DeletionClock(options.clock)
     this.#signal = signal
   }
 
@@ -107,8 +111,8 @@ export class ArchiveWorker {
   }
 
   /** Damage that needs an operator's decision; undefined if there is none. */
-  get wound(): ArchiveWound | undefined {
-    return this.#wound?.problems.length === 0 ? undefined : this.#wound
+  get damage(): ArchiveDamage | undefined {
+    return this.#damage?.problems.length === 0 ? undefined : this.#damage
   }
 
   /** The operator has confirmed the losses: the next claim begins the chain anew. */
@@ -116,13 +120,13 @@ export class ArchiveWorker {
     this.#mayRepair = true
   }
 
-  /** For the database to record: an entry that was read back, and the repairs since the last start. */
-  get toRemember(): { readonly link: ChainLink | undefined; readonly repaired: string | undefined } {
+  /** What the database should record: an entry that was read back, and the repairs since the last start. */
+  get toRecord(): { readonly link: ChainLink | undefined; readonly repaired: string | undefined } {
     return { link: this.#proven, repaired: this.#repaired }
   }
 
   /** An operator has seen the repairs. */
-  repairSeen(): void {
+  acknowledgeRepairs(): void {
     this.#repaired = ''
     this.#proven ??= this.#open?.manifest.newest
   }
@@ -134,33 +138,33 @@ export class ArchiveWorker {
     return { atMs: Math.round(clock.wallMs() - (clock.monotonicMs() - begunMs)), ...drilled }
   }
 
-  /** `leads`: the log does not continue the archive, so a snapshot becomes its new beginning. */
-  async do(work: ArchiveWork, leads: boolean): Promise<ArchiverEvent> {
-    if ((work.kind === 'job' || work.kind === 'aside') && this.waits(work.job)) throw waitsForRoom(work.job)
+  /** `bridgesGap`: the log lacks the transaction after the archive's last one, so this snapshot becomes the head. */
+  async do(work: ArchiveWork, bridgesGap: boolean): Promise<ArchiverEvent> {
+    if ((work.kind === 'job' || work.kind === 'background') && this.mustWait(work.job)) throw waitsForRoom(work.job)
     try {
-      return await this.#do(work, leads)
+      return await this.#do(work, bridgesGap)
     } catch (error) {
       if (isDiskFull(error)) this.#options.onDiskFull()
-      if (work.kind !== 'aside') await this.#look(error)
+      if (work.kind !== 'background') await this.#noteDamage(error)
       throw error
     }
   }
 
   /** True if this job has to wait until the primary’s disk has room. */
-  waits(job: JobName): boolean {
+  mustWait(job: JobName): boolean {
     return PAUSED.has(job) && this.#options.paused()
   }
 
-  #do(work: ArchiveWork, leads: boolean): Promise<ArchiverEvent> {
+  #do(work: ArchiveWork, bridgesGap: boolean): Promise<ArchiverEvent> {
     switch (work.kind) {
       case 'claim':
         return this.#claim()
       case 'upload':
         return this.upload(work.after)
       case 'job':
-        return this.#job(work.job, leads)
-      case 'aside':
-        return this.#aside(work.job)
+        return this.#job(work.job, bridgesGap)
+      case 'background':
+        return this.#background(work.job)
     }
   }
 
@@ -172,7 +176,7 @@ export class ArchiveWorker {
     if (archived !== undefined) return { kind: 'uploaded', archived }
     log.error(
       { after },
-      'the log no longer holds transactions that the archive lacks: some can only be restored together',
+      'the log no longer holds transactions that the archive lacks: a snapshot follows, and they can only be restored together',
     )
     return { kind: 'gap' }
   }
@@ -188,12 +192,12 @@ export class ArchiveWorker {
     this.#open = opened
     const repairing = { known, mayRepair: this.#mayRepair, filesBad: this.#filesBad }
     const common = { ...opened, cluster, source, signingKey, timers: clock, nowMs: clock.wallMs() }
-    const { archived, needsSnapshot, lastWriteMs, late, repaired } = await claim({ ...common, ...repairing })
+    const { archived, needsSnapshot, lastWriteMs, lateTransactions, repaired } = await claim({ ...common, ...repairing })
     this.#claimed(known, repaired)
-    alarm('archive_late_transactions', late)
-    this.#sober.learn(lastWriteMs)
+    alarm('archive_late_transactions', lateTransactions)
+    this.#deletionClock.startFrom(lastWriteMs)
     if (!this.#putting) await opened.storage.sweep()
-    if (needsSnapshot) log.info({ archived }, 'the log does not continue the archive: a snapshot comes first')
+    if (needsSnapshot) log.info({ archived }, 'the log lacks the transaction after the last one of the archive: a snapshot comes first')
     return { kind: 'claimed', archived, needsSnapshot }
   }
 
@@ -201,9 +205,9 @@ export class ArchiveWorker {
     const { log } = this.#options
     this.#mayRepair = false
     this.#filesBad = false
-    this.#wound = undefined
+    this.#damage = undefined
     if (repaired.length > 0) {
-      log.error({ repaired }, 'the archive had lost objects, and they are repaired as far as possible')
+      log.error({ repaired }, 'the archive had lost objects: it was repaired as far as possible')
       this.#repaired = repaired.join('; ')
     }
     if (known === undefined || repaired.length > 0) this.#proven = this.#opened.manifest.newest
@@ -220,16 +224,16 @@ export class ArchiveWorker {
     const links = this.#linksKnown(before)
     const storage = await open(links === undefined)
     const { timeline, head } = source
-    const whose = { publicKey: signingKey.publicKey, epoch: head.epoch, timeline }
-    const known = links === undefined ? undefined : await requireKnownPlace(storage, links, whose)
+    const owner = { publicKey: signingKey.publicKey, epoch: head.epoch, timeline }
+    const known = links === undefined ? undefined : await requireKnownPlace(storage, links, owner)
     if (before === undefined) await requireCreateIfAbsent(storage, entropy)
-    return { opened: { storage, manifest: before?.over(storage) ?? this.#writer(storage, known) }, known }
+    return { opened: { storage, manifest: before?.withStorage(storage) ?? this.#writer(storage, known) }, known }
   }
 
   #linksKnown(before: ManifestWriter | undefined): readonly [ChainLink, ...ChainLink[]] | undefined {
-    const { remembered, newArchive } = this.#options
+    const { recordedChains, newArchive } = this.#options
     if (before?.newest !== undefined) return [before.newest]
-    const { here, elsewhere } = remembered()
+    const { here, elsewhere } = recordedChains()
     return here === undefined || newArchive ? undefined : [here, ...elsewhere]
   }
 
@@ -240,22 +244,22 @@ export class ArchiveWorker {
     return new ManifestWriter({ ...place, signingKey, wallMs: clock.wallMs, baseAfter })
   }
 
-  /** After archive_damaged: inspects the damage for the operator, and has the next claim check all files. */
-  async #look(error: unknown): Promise<void> {
+  /** After archive_damaged: describes the damage for the operator, and makes the next claim check all files. */
+  async #noteDamage(error: unknown): Promise<void> {
     if (!(error instanceof MacaroondError) || error.code !== 'archive_damaged') return
     this.#filesBad = true
     const { signingKey } = this.#options
-    const known = this.#open?.manifest.newest ?? this.#options.remembered().here
+    const known = this.#open?.manifest.newest ?? this.#options.recordedChains().here
     if (this.#open === undefined) return
-    this.#wound = await inspectWound({ storage: this.#open.storage, signingKey, known }).catch(() => undefined)
+    this.#damage = await inspectDamage({ storage: this.#open.storage, signingKey, known }).catch(() => undefined)
   }
 
-  async #job(job: ChainJobName, leads: boolean): Promise<ArchiverEvent> {
+  async #job(job: ChainJobName, bridgesGap: boolean): Promise<ArchiverEvent> {
     switch (job) {
       case 'snapshot':
         return {
           kind: 'job done',
-          archived: leads ? await snapshot(this.#snapshotOptions(true)) : await this.#record(),
+          archived: bridgesGap ? await snapshot(this.#snapshotOptions(true)) : await this.#record(),
         }
       case 'compact 1':
       case 'compact 2':
@@ -279,10 +283,10 @@ export class ArchiveWorker {
     this.#proven = this.#opened.manifest.newest
   }
 
-  async #aside(job: AsideName): Promise<ArchiverEvent> {
+  async #background(job: BackgroundJobName): Promise<ArchiverEvent> {
     if (job === 'drill') await this.#drill()
     else await this.#putSnapshot()
-    return { kind: 'aside done' }
+    return { kind: 'background done' }
   }
 
   async #putSnapshot(): Promise<void> {
@@ -296,23 +300,23 @@ export class ArchiveWorker {
 
   #record(): Promise<Txid | undefined> {
     const put = this.#snapshotPut
-    assert(put !== undefined, 'a snapshot is put before it is recorded')
+    assert(put !== undefined, 'a snapshot is uploaded before it is recorded')
     this.#snapshotPut = undefined
-    return recordSnapshot({ ...this.#opened, leads: false }, put)
+    return recordSnapshot({ ...this.#opened, bridgesGap: false }, put)
   }
 
-  #snapshotOptions(leads: boolean): SnapshotOptions {
+  #snapshotOptions(bridgesGap: boolean): SnapshotOptions {
     const { source, scratch, clock } = this.#options
     const path = `${scratch}-snapshot.tmp`
     const signal = this.#signal
-    return { ...this.#opened, source, leads, path, nowMs: clock.wallMs(), signal, timers: clock }
+    return { ...this.#opened, source, bridgesGap, path, nowMs: clock.wallMs(), signal, timers: clock }
   }
 
   async #retain(): Promise<void> {
     const { config, log } = this.#options
-    const { removed, early } = await retain(this.#opened, retentionOf(config), this.#sober.nowMs())
+    const { removed, early } = await retain(this.#opened, retentionOf(config), this.#deletionClock.nowMs())
     if (early > 0)
-      log.warn({ removed, early }, 'the archive has too many files: old transactions were merged before their time')
+      log.warn({ removed, early }, 'the archive exceeds files_max or bytes_max: files of single transactions were deleted early')
   }
 
   async #drill(): Promise<void> {
@@ -322,9 +326,9 @@ export class ArchiveWorker {
     const begunMs = clock.monotonicMs()
     const nowMs = clock.wallMs()
     const entry = this.#opened.manifest.state.seq
-    const order = { location, publicKey, entry, cluster, ring, draw: entropy.uniform(), path, nowMs }
+    const request = { location, publicKey, entry, cluster, ring, draw: entropy.uniform(), path, nowMs }
     try {
-      const drilled = await drill(order, this.#signal)
+      const drilled = await drill(request, this.#signal)
       this.#lastDrill = { begunMs, ok: true, txid: drilled.txid, error: null }
       onDrilled(drilled)
     } catch (error) {

@@ -103,10 +103,10 @@ export type Command =
       readonly actor: Actor
       readonly rows: readonly RevocationRow[]
       /**
-       * The latest time that is possible even if the wall clock jumped ahead. A purge uses the earlier of this and the
-       * believed time.
+       * The time of the deletion clock, which a jump of the wall clock does not move ahead. A purge uses the earlier of this and
+       * the believed time.
        */
-      readonly soberMs: number
+      readonly deletionClockMs: number
     }
   /** Reseals every secret that an earlier key-encryption key seals. The first configured key seals them, in one transaction. */
   | { readonly kind: 'kek.rotate'; readonly actor: Actor }

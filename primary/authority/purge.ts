@@ -14,8 +14,8 @@ type Purge = CommandOf<'revocations.purge'>
 type Range = Extract<Row, { table: 'revocations purged' }>['row']
 
 /** If this throws, or the transaction is rolled back, nothing is purged, and the next purge finds the same rows. */
-export function purge(state: AuthorityState, { actor, rows, soberMs }: Purge, context: DecisionContext): Decision {
-  const nowMs = Math.min(requireBelieved(context).earliestMs, soberMs)
+export function purge(state: AuthorityState, { actor, rows, deletionClockMs }: Purge, context: DecisionContext): Decision {
+  const nowMs = Math.min(requireBelieved(context).earliestMs, deletionClockMs)
   const outlived = rows.filter((row) => isOutlived(row, nowMs))
   for (const row of outlived) state.undo.push(state.revocations.dropUndoably(row))
   // The issue clock is persisted. So if the clock is set back later, no token that a purged row named becomes valid again.

@@ -1,7 +1,7 @@
-/** Lists all orgs, call by call. */
+/** Lists all orgs, one page a call. */
 import type { OrgDescription, OrgListPage, OrgListParams, OrgListResult } from '../../shared/protocol/sign.ts'
 
-/** Joins the pages. The last org of a page may go on in the next one. */
+/** Joins the pages. The keys of an org may continue on the next page. */
 export async function listOrgs(call: (method: string, params: object) => Promise<OrgListPage>): Promise<OrgListResult> {
   const orgs = new Map<string, OrgDescription>()
   for (let after: OrgListParams['after'] = null; after !== undefined;) {

@@ -1,6 +1,6 @@
 /**
- * Revocations as the SDK shows them. The time of a cut-off is `issuedUpToMs` here, because it limits when a token was issued, and
- * the revocation itself has no end. In messages, on disk and in the audit the field is `untilMs`; this file renames it.
+ * Revocations as the SDK shows them. The time of a cut-off is `issuedUpToMs` in the SDK, because it limits when a token was
+ * issued; the revocation itself has no end. In messages, on disk and in the audit the field is `untilMs`. This file converts.
  */
 import type { CoverageParams, CoverageResult } from '../../shared/protocol/coverage.ts'
 import type { PendingResult, PendingRevocation } from '../../shared/protocol/pending.ts'
@@ -18,7 +18,7 @@ import type {
   TokenRevoked,
 } from '../../shared/protocol/revoke.ts'
 
-/** Replaces the message's field by the SDK's, optional where that is optional. Works on each member of a union. */
+/** Renames the field `untilMs` of a message to `issuedUpToMs`, in each member of a union. An optional field stays optional. */
 type IssuedUpTo<T> = T extends unknown ? { [K in keyof T as K extends 'untilMs' ? 'issuedUpToMs' : K]: T[K] } : never
 
 type Listing<T, One> = Omit<T, 'revocations'> & { readonly revocations: readonly One[] }
@@ -50,25 +50,25 @@ export type ShownRevocation = ListedRevocation & { readonly coverage: CoverageRe
 
 export interface ShownRevocations {
   readonly revocations: readonly ShownRevocation[]
-  /** True if there are more. */
+  /** True if more revocations were found than are listed here. */
   readonly more: boolean
 }
 
-/** The parameters of a call from a request of the SDK. */
-export function fromIssuedUpTo(request: object): object {
+/** Converts a request of the SDK to the parameters of a call. */
+export function toWire(request: object): object {
   return renamed(request, 'issuedUpToMs', 'untilMs')
 }
 
-/** One revocation, or the answer of a call that revokes, as the SDK shows it. */
-export function toIssuedUpTo<Shown extends object>(answer: object): Shown {
+/** Converts a revocation, or the answer of a call that revokes, to the form of the SDK. */
+export function fromWire<Shown extends object>(answer: object): Shown {
   return renamed(answer, 'untilMs', 'issuedUpToMs') as Shown
 }
 
-/** An answer that lists revocations, as the SDK shows it. */
-export function listed<One extends object, T extends object>(
+/** Converts an answer that lists revocations to the form of the SDK. */
+export function listFromWire<One extends object, T extends object>(
   answer: T & { readonly revocations: readonly One[] },
 ): Listing<T, IssuedUpTo<One>> {
-  return { ...answer, revocations: answer.revocations.map((one) => toIssuedUpTo<IssuedUpTo<One>>(one)) }
+  return { ...answer, revocations: answer.revocations.map((one) => fromWire<IssuedUpTo<One>>(one)) }
 }
 
 /** Keeps the order of the fields, because the command line prints them as JSON. */
@@ -87,7 +87,7 @@ export async function showRevocations(
     return call('revocations.coverage', params)
   }
   const shown = revocations.map(async (one) => ({
-    ...toIssuedUpTo<ListedRevocation>(one),
+    ...fromWire<ListedRevocation>(one),
     coverage: await coverageOf(one.seq),
   }))
   return { revocations: await Promise.all(shown), more }

@@ -41,8 +41,8 @@ import type {
 import { listOrgs } from './list-orgs.ts'
 import {
   type CountRequest,
-  fromIssuedUpTo,
-  listed,
+  toWire,
+  listFromWire,
   type ListedRevocations,
   type OrgCutOff,
   type RevocationAnswer,
@@ -50,7 +50,7 @@ import {
   showRevocations,
   type ShownRevocations,
   type SubjectCutOff,
-  toIssuedUpTo,
+  fromWire,
   type WaitingRevocations,
 } from './revocations.ts'
 import { untilCovered } from './until-covered.ts'
@@ -70,7 +70,7 @@ export interface MintRequest {
 }
 
 export interface MintedToken extends MintResult {
-  /** One sentence for each caveat that may not mean what it seems to. */
+  /** One sentence for each caveat that probably does not mean what its author intended. */
   readonly warnings: readonly string[]
 }
 
@@ -89,7 +89,7 @@ export interface RevokeOptions {
   readonly onProgress?: (soFar: CoverageResult) => void
 }
 
-/** Names the token by itself, which proves its expiry, or by its id. */
+/** The token to revoke, or its id. Only the token itself proves when it expires. */
 export type RevokeRequest = ({ readonly token: string } | { readonly id: string }) & RevokeOptions
 
 /** Revokes every token of an org, or of one subject of it, that was issued up to a time. */
@@ -117,8 +117,8 @@ export interface ExchangeRequest {
   readonly strip: string
   /**
    * Id of the token that the login caveat was added to, and the ticket of that caveat (its caveat id, base64url). Record both
-   * when you add the caveat. They identify the login: the location does not, because a holder can rewrite it, can append a
-   * caveat that it discharges itself, or can copy a ticket to another token.
+   * when you add the caveat. Only both together identify the login: a holder can rewrite a location, append a caveat that the
+   * holder discharges, or copy a ticket to another token.
    */
   readonly id: string
   readonly ticket: string
@@ -129,7 +129,8 @@ export interface ExchangeRequest {
 export interface ThirdPartyRequest {
   readonly name: string
   /**
-   * True if discharges require that the presented tokens are not revoked. The service must see this authority's revocations.
+   * True to add a caveat to each discharge: the presented tokens are not revoked. A verifier of the service clears it only if
+   * it receives this authority's revocations.
    */
   readonly unrevoked?: boolean
 }
@@ -140,7 +141,7 @@ export interface Signer {
   /**
    * Mints a token. A caveat on a reserved key in another case (`OP = read`) is refused. Rejects with org_unknown, org_disabled,
    * caveat_malformed, permission_denied, request_invalid, or an error of kind `unavailable`. After `timeout` and
-   * `connection_lost` a token may have been minted or not.
+   * `connection_lost` a token may exist although the caller has no answer.
    */
   readonly mint: (request: MintRequest) => Promise<MintedToken>
   /** Makes a new root key, which mints from now on. Tokens of the previous key stay good until that key is retired. */
@@ -156,7 +157,7 @@ export interface Signer {
   readonly countTokens: (request: CountRequest) => Promise<TokensCounted>
   /** Revokes every token of a root key. */
   readonly retireKey: (request: RetireKeyRequest) => Promise<RevocationResult<KeyRetired>>
-  /** Revokes every token of an org, for which no token can then be minted. This cannot be undone. */
+  /** Revokes every token of an org. No token can be minted for the org afterwards. This cannot be undone. */
   readonly disableOrg: (request: DisableOrgRequest) => Promise<RevocationResult<OrgDisabled>>
   /** Finds the revocations that apply to a token and its ancestors, or those of an org, and where each binds now. */
   readonly showRevocations: (query: FindRevocationsParams) => Promise<ShownRevocations>
@@ -185,7 +186,7 @@ export interface Signer {
   readonly listThirdParties: () => Promise<ThirdPartyListResult>
   /** Removes a service. Tickets that were sealed to its key can no longer be discharged. For operators. */
   readonly removeThirdParty: (name: string) => Promise<ThirdPartyRemoveResult>
-  /** Lists the replicas where a revocation binds now. Position and number are in the answer of `revoke`. */
+  /** Lists the replicas where a revocation binds now. The answer of `revoke` contains its position and number. */
   readonly coverage: (position: string, seq: number) => Promise<CoverageResult>
   readonly listRevocations: (request?: Partial<RevocationsParams>) => Promise<ListedRevocations>
   /** Lets calls in flight finish, then closes the connection. */
@@ -210,8 +211,8 @@ export function signerOver(client: PersistentClient, { timeoutMs, clock }: Signe
     request: RevokeOptions,
   ): Promise<RevocationResult<T>> => {
     const { reason = '', wait = 'durable', onProgress, ...named } = request
-    const params = fromIssuedUpTo({ ...named, reason, wait })
-    const answer = toIssuedUpTo<RevocationResult<T>>(await call<object>(method, params))
+    const params = toWire({ ...named, reason, wait })
+    const answer = fromWire<RevocationResult<T>>(await call<object>(method, params))
     if (wait !== 'global') return answer
     const ask = (params: CoverageParams): Promise<CoverageResult> => call('revocations.coverage', params)
     const { replicas } = await untilCovered(answer, { ask, nowMs: clock.monotonicMs, timeoutMs, onProgress })
@@ -229,12 +230,12 @@ export function signerOver(client: PersistentClient, { timeoutMs, clock }: Signe
     rotateKey: (org, { requestId } = {}) => call('org.rotate-key', { org, requestId }),
     revoke: (request) => revokeWith<TokenRevoked>('token.revoke', request),
     revokeIssued: (request) => revokeWith<SubjectCutOff | OrgCutOff>('issued.revoke', request),
-    countTokens: (request) => call('tokens.count', fromIssuedUpTo(request)),
+    countTokens: (request) => call('tokens.count', toWire(request)),
     retireKey: (request) => revokeWith<KeyRetired>('org.retire-key', request),
     disableOrg: (request) => revokeWith<OrgDisabled>('org.disable', request),
     showRevocations: (query) => showRevocations(call, query),
     pendingRevocations: async ({ limit = PAGE_ROWS } = {}) =>
-      listed(await call<PendingResult>('revocations.pending', { limit })),
+      listFromWire(await call<PendingResult>('revocations.pending', { limit })),
     adoptRevocations: (selection) => call('revocations.adopt', selection),
     forgetRevocations: (selection) => call('revocations.forget', selection),
     rotateKek: ({ force = false } = {}) => call('kek.rotate', { force }),
@@ -247,7 +248,7 @@ export function signerOver(client: PersistentClient, { timeoutMs, clock }: Signe
     removeThirdParty: (name) => call('third-party.remove', { name }),
     listRevocations: async ({ org, after = 0, limit = PAGE_ROWS } = {}) => {
       const params = org === undefined ? { after, limit } : { org, after, limit }
-      return listed(await call<RevocationsResult>('revocations.list', params))
+      return listFromWire(await call<RevocationsResult>('revocations.list', params))
     },
     close: () => client.close(),
   }

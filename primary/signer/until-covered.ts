@@ -1,4 +1,4 @@
-/** The client side of `--wait global`: asks again until the revocation binds everywhere. */
+/** The client side of `--wait global`: repeats the coverage request until the revocation binds everywhere. */
 import { MacaroondError } from '../../shared/errors.ts'
 import { COVERAGE_WAIT_MS_MAX } from '../../shared/limits.ts'
 import { parsePosition } from '../../shared/position.ts'
@@ -7,7 +7,7 @@ import type { CoverageParams, CoverageResult } from '../../shared/protocol/cover
 export interface UntilCoveredOptions {
   readonly ask: (params: CoverageParams) => Promise<CoverageResult>
   readonly nowMs: () => number
-  /** If the primary does not answer, it may be starting, so the request is retried for this long. */
+  /** Failed requests are retried for this long, because the primary may be starting. */
   readonly timeoutMs: number
   readonly onProgress?: ((soFar: CoverageResult) => void) | undefined
 }
@@ -35,8 +35,7 @@ export async function untilCovered(
 }
 
 /**
- * True for errors after which a retry may succeed. False for a closed client and an unsettled epoch, which need somebody to
- * act.
+ * True for errors after which a retry may succeed. A closed client stays closed, and an unsettled epoch may need an operator.
  */
 function isTransient(error: unknown): boolean {
   if (!(error instanceof MacaroondError) || error.kind !== 'unavailable') return false

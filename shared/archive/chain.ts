@@ -15,9 +15,9 @@ function isWhole({ minTxid }: ArchivedFile): boolean {
 }
 
 /**
- * Returns the chain that ends exactly at `target`, or the one that ends nearest below it; undefined if no whole database is old
- * enough. It starts with the newest whole database, then always takes the file that reaches furthest, which for intervals gives
- * the fewest files.
+ * Returns the chain that ends at `target`, or else the one that ends nearest below it. Undefined if every whole database is
+ * newer than `target`. It starts with the newest whole database, then always takes the file that reaches furthest, which for
+ * intervals gives the fewest files.
  */
 export function chainTo(files: readonly ArchivedFile[], target: Txid): Chain | undefined {
   const usable = files.filter(({ maxTxid }) => maxTxid <= target)
@@ -55,8 +55,8 @@ function extend(base: ArchivedFile, byStart: readonly ArchivedFile[]): Chain {
 }
 
 /**
- * If two files reach equally far, the one that begins later repeats fewer transactions; if equal, the merged one has fewer
- * pages.
+ * Prefers the file that reaches further. Between two that reach equally far, the one that begins later repeats fewer
+ * transactions. Between two of the same range, the one of the higher level has fewer pages.
  */
 function isBetter(file: ArchivedFile, than: ArchivedFile): boolean {
   if (file.maxTxid !== than.maxTxid) return file.maxTxid > than.maxTxid

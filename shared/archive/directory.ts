@@ -18,8 +18,8 @@ const WRITER_BYTES = 6
 export interface DirectoryOptions {
   readonly create?: boolean
   /**
-   * True if whole objects are read synchronously: for a program, or a thread, that does nothing else. In the thread pool each
-   * of the four calls for a file waits for its turn, which for a small file costs ten times as much.
+   * True to read whole objects synchronously, in a program or a thread that does nothing else. An asynchronous read makes four
+   * calls, and each waits for the thread pool, so a small file takes ten times as long.
    */
   readonly blocking?: boolean
   /** Source of the names of temporary files. */
@@ -30,9 +30,11 @@ export class DirectoryStorage implements ArchiveStorage {
   readonly location: string
   readonly isBucket = false
   readonly #blocking: boolean
-  /** Random part of temporary names: two primaries may write in one folder, and in containers with the same process id. */
+  /**
+   * Random part of temporary names: two primaries may write to one folder, and in containers they may have the same process id.
+   */
   readonly #writer: string
-  /** Device and inode of the folder. They change if a mount goes or comes. */
+  /** Device and inode of the folder. They change if a volume is mounted there or unmounted. */
   readonly #identity: string
   /** Folders that exist, so that each is created and synced only once. */
   readonly #made = new Set<string>()
@@ -52,7 +54,7 @@ export class DirectoryStorage implements ArchiveStorage {
     try {
       if (options.create === true) await mkdir(path, { recursive: true, mode: 0o700 })
       const stats = await stat(path)
-      if (!stats.isDirectory()) throw noDirectory(path, 'it is no directory')
+      if (!stats.isDirectory()) throw noDirectory(path, 'it is not a directory')
       await access(path, constants.R_OK | constants.X_OK)
       return new DirectoryStorage(path, stats, options)
     } catch (error) {
@@ -61,7 +63,7 @@ export class DirectoryStorage implements ArchiveStorage {
   }
 
   async list(prefix: string): Promise<readonly StoredObject[]> {
-    // Only the last part of a prefix may be an incomplete name.
+    // A prefix is a folder, and after its last `/` the beginning of a name.
     const folder = prefix.slice(0, prefix.lastIndexOf('/') + 1)
     const found: StoredObject[] = []
     await this.#walk(folder, found)
@@ -70,7 +72,7 @@ export class DirectoryStorage implements ArchiveStorage {
 
   async get(key: string, range?: ByteRange, into?: Buffer): Promise<Buffer | undefined> {
     try {
-      return this.#blocking && range === undefined ? readNow(this.#path(key)) : await read(this.#path(key), range, into)
+      return this.#blocking && range === undefined ? readBlocking(this.#path(key)) : await read(this.#path(key), range, into)
     } catch (error) {
       if (errnoOf(error) === 'ENOENT') return undefined
       throw failure(error, `reading ${key}`)
@@ -121,12 +123,12 @@ export class DirectoryStorage implements ArchiveStorage {
     for (const entry of entries) {
       const key = `${folder}${entry.name}`
       if (entry.isDirectory()) await this.#walk(`${key}/`, found)
-      else if (!entry.name.startsWith(TEMPORARY)) await this.#note(key, found)
+      else if (!entry.name.startsWith(TEMPORARY)) await this.#addFile(key, found)
     }
   }
 
   /** Adds a file to the list, unless it was deleted meanwhile. */
-  async #note(key: string, found: StoredObject[]): Promise<void> {
+  async #addFile(key: string, found: StoredObject[]): Promise<void> {
     const stats = await stat(this.#path(key)).catch(() => undefined)
     if (stats !== undefined) found.push({ key, bytes: stats.size, timestampMs: Math.round(stats.mtimeMs) })
   }
@@ -135,35 +137,35 @@ export class DirectoryStorage implements ArchiveStorage {
     key: string,
     content: Content,
     timestampMs: number | undefined,
-    place: (temporary: string, path: string) => Promise<void>,
+    moveIntoPlace: (temporary: string, path: string) => Promise<void>,
   ): Promise<void> {
     const path = this.#path(key)
     const folder = dirname(path)
     const temporary = join(folder, `${TEMPORARY}${this.#writer}-${(this.#temporaries += 1)}`)
     try {
       await this.#requireSame()
-      await this.#make(folder)
+      await this.#makeFolder(folder)
       await writeFile(temporary, content, timestampMs)
-      await place(temporary, path)
+      await moveIntoPlace(temporary, path)
       await this.#sync(folder)
     } catch (error) {
-      // The folder may have been removed; the next attempt then creates it again.
+      // The folder may have been removed. Forgetting it makes the next attempt create it again.
       this.#made.delete(folder)
       await rm(temporary, { force: true }).catch(() => undefined)
       throw failure(error, `writing ${key}`)
     }
   }
 
-  /** Throws archive_missing if the folder is another one, so that nothing is written below the mount point of a lost mount. */
+  /** Throws archive_missing if the folder was replaced, so that nothing is written to a mount point without its volume. */
   async #requireSame(): Promise<void> {
     const stats = await stat(this.location).catch((error: unknown) => {
       if (errnoOf(error) !== 'ENOENT') throw error
     })
     if (stats !== undefined && identityOf(stats) === this.#identity) return
-    throw noDirectory(this.location, 'another folder is there now, for example because a mount went')
+    throw noDirectory(this.location, 'another folder is in its place now, for example because its volume was unmounted')
   }
 
-  async #make(folder: string): Promise<void> {
+  async #makeFolder(folder: string): Promise<void> {
     if (this.#made.has(folder)) return
     const first = await mkdir(folder, { recursive: true, mode: 0o700 })
     if (first !== undefined) {
@@ -185,7 +187,7 @@ function identityOf({ dev, ino }: Stats): string {
   return `${dev}.${ino}`
 }
 
-/** Syncs a folder. It calls `begins` just before: a file renamed after that may be missing from this sync. */
+/** Syncs a folder. It calls `begins` just before the sync, which may lack every file that is renamed later. */
 async function syncFolder(folder: string, begins: () => void): Promise<void> {
   const handle = await open(folder, 'r')
   begins()
@@ -231,12 +233,12 @@ const READ_FLAGS: number = constants.O_RDONLY | constants.O_NONBLOCK
 
 function requireFile(stats: Stats, path: string): void {
   if (stats.isFile() || stats.isDirectory()) return
-  throw new MacaroondError('archive_damaged', `${path} is no file`, {
-    hint: 'somebody put a FIFO or a device in the place of an object: move it away, and look at who writes there',
+  throw new MacaroondError('archive_damaged', `${path} is not a regular file`, {
+    hint: 'a FIFO or a device is in the place of an object: move it away, and find out which program put it there',
   })
 }
 
-function readNow(path: string): Buffer {
+function readBlocking(path: string): Buffer {
   const fd = openSync(path, READ_FLAGS)
   try {
     const stats = fstatSync(fd)
@@ -256,7 +258,7 @@ const SLAB_SHARE = 16
 let slab: Buffer = Buffer.alloc(0)
 let slabUsed = 0
 
-/** Allocates small buffers from a slab. For thousands of small files, a buffer each would cost more than reading the file. */
+/** Allocates small buffers from a slab, because allocating a buffer takes longer than reading a small file. */
 function allocate(bytes: number): Buffer {
   if (bytes > SLAB_BYTES / SLAB_SHARE) return Buffer.allocUnsafeSlow(bytes)
   if (slabUsed + bytes > slab.length) [slab, slabUsed] = [Buffer.allocUnsafeSlow(SLAB_BYTES), 0]
@@ -288,7 +290,7 @@ function failure(error: unknown, doing: string): MacaroondError {
   })
 }
 
-/** Turns io_failed into archive_unavailable, the code of `ArchiveStorage`, because the archive's disk is not the node's own. */
+/** Turns io_failed into archive_unavailable, because io_failed means the node's own disk. */
 function unavailable(error: MacaroondError): MacaroondError {
   if (error.code !== 'io_failed') return error
   const { message, hint, cause } = error

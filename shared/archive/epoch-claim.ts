@@ -1,7 +1,7 @@
 /**
  * Claims of epochs: signed documents that are created only if absent. If two databases are restored from one archive, the first
- * to claim the epoch leads. Claims are never deleted and leave no gap. So a primary that slept needs one read, by name, to
- * learn that it has a successor: the claim of the epoch after its own.
+ * to claim the epoch leads. Claims are never deleted and leave no gap. So a primary that slept learns from a single read if it
+ * has a successor: it reads the claim of the next epoch by its name.
  */
 import { z } from 'zod'
 import { MacaroondError } from '../errors.ts'
@@ -24,7 +24,7 @@ const schema = z.strictObject({
   atMs: z.number().int().nonnegative(),
 })
 
-/** Reads a claim by its name, because lists may be late. Undefined if the epoch is not claimed. Throws archive_damaged. */
+/** Reads a claim by its name, because a list may be late. Undefined if the epoch is not claimed. Throws archive_damaged. */
 export async function readClaim(
   storage: ArchiveStorage,
   publicKey: Uint8Array,

@@ -1,6 +1,6 @@
 /**
- * Names of objects in an archive: `ltx/<level>/<min>-<max>.ltx` for segments, as litestream has it, and our own under
- * `macaroond/`.
+ * Names of objects in an archive. Segments are `ltx/<level>/<min>-<max>.ltx`, as litestream names them. Everything else is
+ * under `macaroond/`.
  */
 import { assert } from '../errors.ts'
 import type { Checksum, Epoch } from '../ids.ts'
@@ -8,7 +8,7 @@ import { parseSegmentFileName, segmentFileName, type TxidRange } from '../ltx/fi
 
 /** Level of segments of single transactions. */
 export const LEVEL_COMMITTED = 0
-/** Levels of merged files, each merged from the level below; by default every half minute, five minutes, hour. */
+/** Levels of merged files, each merged from the level below: by default every 30 seconds, 5 minutes and hour. */
 export const LEVELS_MERGED = [1, 2, 3] as const
 /** Level of snapshots. */
 export const LEVEL_SNAPSHOT = 9
@@ -19,7 +19,7 @@ export const MANIFEST_PREFIX = 'macaroond/manifest/'
 export const EPOCHS_PREFIX = 'macaroond/epochs/'
 export const PROBE_KEY = 'macaroond/probe'
 
-/** One segment in the archive, by the manifest, or, in an archive that litestream wrote, by the listing. */
+/** One segment in the archive, as the manifest describes it. Without a manifest only its name, size and time are known. */
 export interface ArchivedFile extends TxidRange {
   readonly key: string
   readonly level: number
@@ -38,7 +38,7 @@ export function segmentKey(level: number, range: TxidRange): string {
   return `${SEGMENTS_PREFIX}${level}/${segmentFileName(range)}`
 }
 
-/** Returns undefined if it is not the key of a segment. */
+/** Parses the key of a segment; undefined for any other key. */
 export function parseSegmentKey(key: string): (TxidRange & { readonly level: number }) | undefined {
   const [, level, name] = /^ltx\/(\d)\/([^/]+)$/.exec(key) ?? []
   const range = name === undefined ? undefined : parseSegmentFileName(name)

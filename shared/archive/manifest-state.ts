@@ -23,7 +23,7 @@ export interface ManifestState {
   readonly changes: number
 }
 
-/** The state before the first entry. Each call makes a new one, because `files` is changed in place. */
+/** The state before the first entry. Each call makes a new map of files, because `follow` changes it in place. */
 export function emptyManifest(): ManifestState {
   return {
     cluster: undefined,
@@ -39,7 +39,7 @@ export function emptyManifest(): ManifestState {
   }
 }
 
-/** Fewest changes after which a base is due. With many files it takes as many changes as the last base had files. */
+/** A base is due after this many changes, or after as many as the last base had files, whichever is more. */
 const CHANGES_MIN = 1_000
 
 export function isBaseDue({ changes, base }: ManifestState, changesMin: number = CHANGES_MIN): boolean {
@@ -48,11 +48,12 @@ export function isBaseDue({ changes, base }: ManifestState, changesMin: number =
 
 /**
  * Returns the state after one more entry, whose hash is `hash`. Throws archive_damaged if the entry does not follow. A chain
- * may begin with a base, because the entries before a base are deleted. The map of files is passed on and changed in place.
+ * may begin with a base, because the entries before a base are deleted. The old state shares its map of files with the new one,
+ * so it must not be used any more.
  */
 export function follow(state: ManifestState, entry: ManifestEntry, hash: string): ManifestState {
   const starts = state.seq === 0 && entry.base
-  const problem = (starts ? undefined : linkProblem(state, entry)) ?? strangerProblem(state, entry)
+  const problem = (starts ? undefined : linkProblem(state, entry)) ?? historyProblem(state, entry)
   if (problem !== undefined) throw brokenChain(entry, problem)
   return applyEntry(state, entry, hash)
 }
@@ -81,15 +82,15 @@ export function applyEntry(state: ManifestState, entry: ManifestEntry, hash: str
 /** Returns the reason why an entry is not the next one; undefined if it is. */
 export function linkProblem(state: ManifestState, entry: ManifestEntry): string | undefined {
   if (entry.seq !== state.seq + 1) return `it comes after entry ${state.seq}`
-  return entry.previous === state.previous ? undefined : 'it does not name the hash of the entry before it'
+  return entry.previous === state.previous ? undefined : 'its hash of the previous entry is wrong'
 }
 
-/** Returns the reason why an entry cannot come anywhere after this state; undefined if it can. */
-export function strangerProblem(state: ManifestState, entry: ManifestEntry): string | undefined {
-  if (state.cluster !== undefined && entry.cluster !== state.cluster) return `it is of cluster "${entry.cluster}"`
+/** Returns the reason why an entry cannot belong to the history of this state, at any number; undefined if it can. */
+export function historyProblem(state: ManifestState, entry: ManifestEntry): string | undefined {
+  if (state.cluster !== undefined && entry.cluster !== state.cluster) return `it belongs to cluster "${entry.cluster}"`
   if (state.epoch === undefined) return undefined
-  if (entry.epoch < state.epoch) return `it is of epoch ${entry.epoch}, after epoch ${state.epoch}`
-  if (entry.epoch === state.epoch && entry.timeline !== state.timeline) return `it is of another timeline of its epoch`
+  if (entry.epoch < state.epoch) return `it belongs to epoch ${entry.epoch}, but comes after epoch ${state.epoch}`
+  if (entry.epoch === state.epoch && entry.timeline !== state.timeline) return 'it belongs to another timeline of its epoch'
   return undefined
 }
 

@@ -4,7 +4,7 @@
  *
  * - Each entry has the hash of the one before, so no entry can be left out or moved.
  * - The key of an entry is its number, and it is created only if absent, so two primaries cannot both continue one chain.
- * - Now and then an entry is a base: it lists all files, and the entries before it are deleted.
+ * - After many changes an entry is a base: it lists all files, and the entries before it are deleted.
  */
 import { z } from 'zod'
 import { sha256, type Ed25519PrivateKey } from '../crypto.ts'
@@ -16,7 +16,8 @@ import { decodeSigned, encodeSigned } from './signed-document.ts'
 export const MANIFEST_GENESIS: string = '0'.repeat(64)
 
 /**
- * Level, first and last transaction, bytes, SHA-256, timestamp, epoch, post-apply checksum. An array, because there are many.
+ * Level, first and last transaction, bytes, SHA-256, timestamp, epoch, post-apply checksum. It is an array and not an object,
+ * because a base has one for each file.
  */
 type FileRecord = readonly [number, number, number, number, string, number, number, string]
 
@@ -48,7 +49,7 @@ const LEVEL_MAX = 9
 const CHECKSUM = /^[0-9a-f]{16}$/
 const RECORD_NUMBERS = [0, 1, 2, 3, 5, 6] as const
 
-/** Checks a record without a schema: a base has one for each file of the archive, and a schema takes ten times as long. */
+/** Checks a record without a schema, which would take ten times as long: a base has a record for each file of the archive. */
 function isFileRecord(value: unknown): value is FileRecord {
   if (!Array.isArray(value) || value.length !== 8) return false
   const [level, min, max, , sha, , ofEpoch, checksum] = value as readonly unknown[]
@@ -104,7 +105,7 @@ export function encodeEntry(entry: ManifestEntry, key: Ed25519PrivateKey): Buffe
   return encodeSigned('archive manifest', written, key)
 }
 
-/** Throws archive_damaged. `name` is the name in errors. */
+/** Checks the signature and the form. Throws archive_damaged, with `name` in the message. */
 export function decodeEntry(bytes: Buffer, publicKey: Uint8Array, name: string): ManifestEntry {
   const read = decodeSigned(bytes, { kind: 'archive manifest', schema: document, publicKey, name })
   const added = read.added.map(fromRecord)

@@ -1,4 +1,4 @@
-/** Opens the storage backend for a location from a configuration or a command line. */
+/** Opens the storage backend for a location that a configuration or a command line names. */
 import { systemClock, systemEntropy } from '../clock.ts'
 import { MacaroondError } from '../errors.ts'
 import { type DirectoryOptions, DirectoryStorage } from './directory.ts'
@@ -16,7 +16,7 @@ export async function openArchive(location: string, options: DirectoryOptions = 
   return 'path' in place ? DirectoryStorage.open(place.path, options) : openBucket(place.bucket)
 }
 
-/** Returns the fault of a location's text, or undefined. It does not look at the store. */
+/** Returns what is wrong with the text of a location, or undefined. It does not contact the store. */
 export function locationProblem(location: string): string | undefined {
   try {
     parseLocation(location)

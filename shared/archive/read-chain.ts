@@ -3,8 +3,8 @@
  * the following numbers by name, because in some buckets a list may lack a new object, but a read by name never does. From
  * there the chain is read backwards to the first base.
  *
- * A missing or unreadable entry above that base is damage, and never a reason to look for an older base. Objects below that
- * base are ignored, because a crash, or a primary that slept, may have left them there.
+ * A missing or unreadable entry above that base is damage: an older base would hide what came later. Objects below that base
+ * are ignored, because a crash, or a primary that slept, may have left them there.
  */
 import { MacaroondError } from '../errors.ts'
 import { MANIFEST_DOCUMENT_BYTES_MAX } from '../limits.ts'
@@ -24,7 +24,9 @@ export interface ChainEntry {
 /** Number of entries that are read together. */
 const READ_AT_ONCE = 256
 
-/** Attempts to read the chain: its writer may meanwhile write a base and delete the entries before it. */
+/**
+ * Number of attempts to read the chain. A reader finds an entry missing if the writer has just written a base and deleted it.
+ */
 const READ_ATTEMPTS = 3
 
 /**
@@ -69,20 +71,20 @@ export async function followChain(
 }
 
 interface Found {
-  /** The highest number found; `lowest` is the lowest. 0 if there is none. */
+  /** The highest and the lowest number; 0 if there is no entry. */
   readonly end: number
   readonly lowest: number
   /** Content of entries that the list lacked. */
-  readonly unlisted: ReadonlyMap<number, Buffer>
+  readonly readByName: ReadonlyMap<number, Buffer>
 }
 
 async function findEntries(storage: ArchiveStorage, known: number): Promise<Found> {
   const listed = await listEntryNumbers(storage)
-  const unlisted = new Map<number, Buffer>()
+  const readByName = new Map<number, Buffer>()
   for (let end = Math.max(known, listed.at(-1) ?? 0); ; end += 1) {
     const bytes = await storage.get(manifestKey(end + 1))
-    if (bytes === undefined) return { end, lowest: listed[0] ?? Math.min(1, end), unlisted }
-    unlisted.set(end + 1, bytes)
+    if (bytes === undefined) return { end, lowest: listed[0] ?? Math.min(1, end), readByName }
+    readByName.set(end + 1, bytes)
   }
 }
 
@@ -100,15 +102,15 @@ function rangeOf(first: number, last: number): readonly number[] {
 async function backToBase(
   storage: ArchiveStorage,
   publicKey: Uint8Array,
-  { end, lowest, unlisted }: Found,
+  { end, lowest, readByName }: Found,
 ): Promise<readonly ChainEntry[] | number> {
   const newestFirst: ChainEntry[] = []
   for (let top = end; top >= 1;) {
     const bottom = Math.max(top >= lowest ? lowest : 1, top - READ_AT_ONCE + 1)
     const numbers = rangeOf(bottom, top).toReversed()
-    // An object that cannot be read is an error only above the newest base.
+    // An object that cannot be read is an error only above the newest base, so its error waits until its turn.
     const read = async (number: number): Promise<Buffer | Error | undefined> =>
-      unlisted.get(number) ?? storage.get(manifestKey(number)).catch((error: Error) => error)
+      readByName.get(number) ?? storage.get(manifestKey(number)).catch((error: Error) => error)
     for (const [index, bytes] of (await inParallel(numbers, requestsAtOnce(storage), read)).entries()) {
       const number = numbers[index]!
       if (bytes === undefined) return number
@@ -180,9 +182,9 @@ export function missingEntry({ location }: ArchiveStorage, number: number): Maca
 function missingClaim({ location }: ArchiveStorage, epoch: ManifestEntry['epoch']): MacaroondError {
   return new MacaroondError(
     'archive_damaged',
-    `the claim of epoch ${epoch} is missing in the archive ${location}, so nothing proves which timeline its entries belong to`,
+    `the claim of epoch ${epoch} is missing in the archive ${location}, so nothing proves which timeline owns the epoch`,
     {
-      hint: `the primary of that epoch puts it back at its next heartbeat; or put ${epochKey(epoch)} back from a copy`,
+      hint: `the primary of that epoch writes it again at its next heartbeat; if there is none, put ${epochKey(epoch)} back from a copy`,
     },
   )
 }
@@ -190,9 +192,9 @@ function missingClaim({ location }: ArchiveStorage, epoch: ManifestEntry['epoch'
 function unclaimedEntry(seq: number, epoch: number): MacaroondError {
   return new MacaroondError(
     'archive_damaged',
-    `entry ${seq} of the manifest is of a timeline that did not claim epoch ${epoch}`,
+    `entry ${seq} of the manifest belongs to a timeline that did not claim epoch ${epoch}`,
     {
-      hint: 'it was brought here from the archive of another cluster with the same key: use another copy of the archive',
+      hint: 'it was copied from the archive of another cluster with the same key: use another copy of the archive',
     },
   )
 }

@@ -1,4 +1,6 @@
-/** Reads files of an archive without trusting them: checks size and hash by the manifest, then every byte of the format. */
+/**
+ * Reads files of an archive without trusting them: checks size and hash against the manifest, then every byte of the format.
+ */
 import { Sha256, sha256Hex } from '../crypto.ts'
 import { MacaroondError } from '../errors.ts'
 import { SEGMENT_BYTES_MAX } from '../limits.ts'
@@ -20,28 +22,28 @@ const PART_BYTES: number = 128 * 1024
 /** Reads a file that fits into memory, as all but snapshots do. Throws archive_damaged, with the file's name. */
 export async function readSegmentFile(storage: ArchiveStorage, file: ArchivedFile): Promise<Segment> {
   const bytes = await readArchived(storage, file)
-  return naming(file, () => {
+  return withFileName(file, () => {
     const segment = decodeSegment(bytes)
     requireHeader(file, segment.header)
     return segment
   })
 }
 
-/** Reads a file and checks size and hash by the manifest. It does not decode the segment. Throws archive_damaged. */
+/** Reads a file and checks its size and hash against the manifest. It does not decode the segment. Throws archive_damaged. */
 export async function readArchived(storage: ArchiveStorage, file: ArchivedFile): Promise<Buffer> {
-  if (file.bytes > SEGMENT_BYTES_MAX) throw damaged(file, `it is of ${file.bytes} bytes`)
+  if (file.bytes > SEGMENT_BYTES_MAX) throw damaged(file, `it has ${file.bytes} bytes, more than a segment may have`)
   const bytes = await getWhole(storage, file.key)
-  requireEqual(file, 'of another size', bytes.length, file.bytes)
-  if (file.sha256 !== undefined) requireEqual(file, 'not what was archived', sha256Hex(bytes), file.sha256)
+  requireEqual(file, 'its size differs from the manifest', bytes.length, file.bytes)
+  if (file.sha256 !== undefined) requireEqual(file, 'it is not what was archived', sha256Hex(bytes), file.sha256)
   return bytes
 }
 
 /**
- * Hands out the packed pages of a result of `readArchived`. If the file has no signed hash, this first unpacks everything to
- * check the file's own checksum. Throws archive_damaged.
+ * Passes each packed page of a file that `readArchived` has read to `onBlock`. If the manifest has no hash of the file, it
+ * first unpacks the whole file to check its own checksum. Throws archive_damaged.
  */
-export function blocksOfArchived(file: ArchivedFile, bytes: Buffer, onBlock: BlockSink): SegmentHeader {
-  return naming(file, () => {
+export function readPackedPages(file: ArchivedFile, bytes: Buffer, onBlock: BlockSink): SegmentHeader {
+  return withFileName(file, () => {
     if (file.sha256 === undefined) decodeSegment(bytes)
     const header = readBlocks(bytes, onBlock)
     requireHeader(file, header)
@@ -51,9 +53,9 @@ export function blocksOfArchived(file: ArchivedFile, bytes: Buffer, onBlock: Blo
 
 export interface StreamOptions {
   readonly onPage: PageSink
-  /** Buffers that pages are unpacked into; default: a new one for each page. */
-  readonly room?: PageBuffer
-  /** Awaited now and then, so that the receiver of the pages can catch up. */
+  /** Returns the buffer that a page is unpacked into. Default: a new buffer for each page. */
+  readonly pageBuffer?: PageBuffer
+  /** Awaited after each part, so that the receiver of the pages can catch up. */
   readonly ready?: () => Promise<void>
   readonly onBytes?: ((bytes: number) => void) | undefined
 }
@@ -65,24 +67,24 @@ export interface StreamOptions {
 export async function streamSegmentFile(
   storage: ArchiveStorage,
   file: ArchivedFile,
-  { onPage, room, ready, onBytes }: StreamOptions,
+  { onPage, pageBuffer, ready, onBytes }: StreamOptions,
 ): Promise<SegmentHeader> {
   const hash = new Sha256()
-  const decoder = new SegmentDecoder(onPage, room)
+  const decoder = new SegmentDecoder(onPage, pageBuffer)
   let bytes = 0
   for await (const piece of piecesOf(storage, file.key, file.bytes)) {
     bytes += piece.length
     if (bytes > file.bytes) throw damaged(file, 'it is longer than what was archived')
     for (const part of partsOf(piece)) {
       hash.update(part)
-      naming(file, () => decoder.write(part))
+      withFileName(file, () => decoder.write(part))
       await ready?.()
     }
     onBytes?.(piece.length)
   }
-  requireEqual(file, 'of another size', bytes, file.bytes)
-  if (file.sha256 !== undefined) requireEqual(file, 'not what was archived', hash.hex(), file.sha256)
-  return naming(file, () => {
+  requireEqual(file, 'its size differs from the manifest', bytes, file.bytes)
+  if (file.sha256 !== undefined) requireEqual(file, 'it is not what was archived', hash.hex(), file.sha256)
+  return withFileName(file, () => {
     const header = decoder.finish()
     requireHeader(file, header)
     return header
@@ -99,14 +101,14 @@ function requireHeader(file: ArchivedFile, { minTxid, maxTxid, epoch, postApply 
     throw damaged(file, 'it holds other transactions than its name says')
   if (file.sha256 === undefined) return
   if (epoch !== file.epoch || postApply !== file.postApply)
-    throw damaged(file, 'its header is not what the manifest says')
+    throw damaged(file, 'its header differs from the manifest')
 }
 
 function requireEqual<T>(file: ArchivedFile, what: string, found: T, expected: T): void {
-  if (found !== expected) throw damaged(file, `it is ${what}`)
+  if (found !== expected) throw damaged(file, what)
 }
 
-function naming<T>(file: ArchivedFile, work: () => T): T {
+function withFileName<T>(file: ArchivedFile, work: () => T): T {
   try {
     return work()
   } catch (error) {
@@ -117,13 +119,13 @@ function naming<T>(file: ArchivedFile, work: () => T): T {
 
 export function damaged({ key }: ArchivedFile, what: string): MacaroondError {
   return new MacaroondError('archive_damaged', `${key} is damaged: ${what}`, {
-    hint: 'put it back from a copy of the archive, or choose a time whose plan does not need it',
+    hint: 'put it back from a copy of the archive, or restore to a time that does not need it',
   })
 }
 
 /**
- * Lists the segments by their names alone, for archives without a manifest and to compare with one. Timestamps come from the
- * listing. Hashes, epochs and checksums are unknown.
+ * Lists the segments that the store has, for an archive without a manifest and for a comparison with the manifest. Names, sizes
+ * and timestamps come from the list. Hashes, epochs and checksums are unknown.
  */
 export async function listSegmentFiles(storage: ArchiveStorage): Promise<readonly ArchivedFile[]> {
   const objects = await storage.list(SEGMENTS_PREFIX)

@@ -5,7 +5,7 @@ import { MacaroondError } from '../errors.ts'
 import { type Checksum, checksumText } from '../ids.ts'
 import type { SegmentHeader } from '../ltx/header.ts'
 import type { ArchivedFile } from './layout.ts'
-import { blocksOfArchived, damaged, readArchived, streamSegmentFile } from './read-file.ts'
+import { readPackedPages, damaged, readArchived, streamSegmentFile } from './read-file.ts'
 import { RebuiltFile } from './rebuilt-file.ts'
 import type { RestorePlan } from './restore-plan.ts'
 import { type ArchiveStorage, requestsAtOnce } from './storage.ts'
@@ -34,16 +34,16 @@ export async function rebuildDatabase({ storage, files, path, onBytes }: Rebuild
   try {
     let header = await streamSegmentFile(storage, whole, {
       onPage: target.onWholePage,
-      room: target.wholeRoom,
+      pageBuffer: target.wholePageBuffer,
       ready: () => target.ready(),
       onBytes,
     })
-    await target.wholeEnds(header)
+    await target.endWhole(header)
     for await (const { bytes, file } of inOrder(storage, rest)) {
       const { pageSize } = header
-      header = blocksOfArchived(file, bytes, (pgno, block) => target.onChanged(pgno, block, file))
+      header = readPackedPages(file, bytes, (pgno, block) => target.onChanged(pgno, block, file))
       if (header.pageSize !== pageSize) throw damaged(file, 'its pages are of another size')
-      target.changed(header)
+      target.endChanges(header)
       onBytes?.(file.bytes)
     }
     return { checksum: target.finish(), pages: header.commit, header }
@@ -72,15 +72,15 @@ async function* inOrder(
 }
 
 /**
- * Compares with the checksum recorded at the commit. The files alone prove only that they fit each other. Throws
- * archive_damaged.
+ * Compares the checksum with the one recorded at the commit, because the files alone prove only that they fit each other.
+ * Throws archive_damaged.
  */
 export function requireRecorded({ last, point }: RestorePlan, found: Checksum): void {
   if (last.postApply === undefined || last.postApply === found) return
   const recorded = checksumText(last.postApply)
   throw new MacaroondError(
     'archive_damaged',
-    `the restored pages give checksum ${checksumText(found)}, at the commit of transaction ${point.txid} it was ${recorded}`,
-    { hint: 'a file between is not what was archived: `macaroond archive verify` finds it' },
+    `the restored pages give checksum ${checksumText(found)}, but at the commit of transaction ${point.txid} it was ${recorded}`,
+    { hint: 'one of the files is not what was archived: `macaroond archive verify` finds it' },
   )
 }

@@ -1,7 +1,7 @@
 /**
  * The database file that a rebuild writes. First it writes the pages of the whole database in runs, as they stream in. Then it
- * merges the changes in memory, as far as they fit, so that each page is written about once. A later image of a page replaces
- * the earlier one while still packed; only written pages are unpacked.
+ * merges the changes in memory, up to a limit, so that each page is written about once. A later image of a page replaces the
+ * earlier one while both are packed, so only pages that are written are unpacked.
  */
 import { closeSync, ftruncateSync, openSync, write } from 'node:fs'
 import { promisify } from 'node:util'
@@ -22,9 +22,11 @@ const RUN_BYTES: number = 1024 * 1024
 /** Number of runs that the thread pool writes while the next one is unpacked. */
 const RUNS_AT_ONCE = 2
 
-/** A changed page: its LZ4 block, in a buffer of the largest possible size, and the file it is from. */
+/**
+ * A changed page that is not written yet: its LZ4 block, in a buffer of the largest possible size, and the file it comes from.
+ */
 interface Waiting {
-  readonly room: Buffer
+  readonly buffer: Buffer
   length: number
   file: ArchivedFile
 }
@@ -51,7 +53,7 @@ export class RebuiltFile {
     }
   }
 
-  readonly wholeRoom: PageBuffer = (pgno, pageSize) => {
+  readonly wholePageBuffer: PageBuffer = (pgno, pageSize) => {
     const follows = pgno === this.#runFirst + this.#runBytes / pageSize
     if (!follows || this.#runBytes === RUN_BYTES) {
       this.#writeRun(pageSize)
@@ -66,13 +68,16 @@ export class RebuiltFile {
     this.#checksums.setSummed(pgno, crc)
   }
 
-  /** Resolves when more pages of the whole database may come. Throws disk_full or io_failed if an earlier write failed. */
+  /**
+   * Resolves once the file can take more pages of the whole database. Throws disk_full or io_failed if an earlier write failed.
+   */
   async ready(writesMax: number = RUNS_AT_ONCE - 1): Promise<void> {
     while (this.#writes.size > writesMax) await Promise.race(this.#writes)
     if (this.#failure !== undefined) throw storageError(this.#failure, 'writing the restored database')
   }
 
-  async wholeEnds(header: SegmentHeader): Promise<void> {
+  /** Call after the whole database, once its file is verified. */
+  async endWhole(header: SegmentHeader): Promise<void> {
     this.#writeRun(header.pageSize)
     this.#header = header
     await this.ready(0)
@@ -80,14 +85,14 @@ export class RebuiltFile {
 
   onChanged(pgno: number, block: Buffer, file: ArchivedFile): void {
     const before = this.#waiting.get(pgno)
-    const room = before !== undefined && before.room.length >= block.length ? before.room : this.#roomFor(block)
-    block.copy(room)
-    if (before?.room !== room) this.#waiting.set(pgno, { room, length: block.length, file })
+    const buffer = before !== undefined && before.buffer.length >= block.length ? before.buffer : this.#bufferFor(block)
+    block.copy(buffer)
+    if (before?.buffer !== buffer) this.#waiting.set(pgno, { buffer, length: block.length, file })
     else [before.length, before.file] = [block.length, file]
   }
 
   /** Call after each file of changes, once it is verified. */
-  changed(header: SegmentHeader): void {
+  endChanges(header: SegmentHeader): void {
     const shrank = header.commit < (this.#header?.commit ?? 0)
     if (shrank) for (const pgno of this.#waiting.keys()) if (pgno > header.commit) this.#waiting.delete(pgno)
     this.#header = header
@@ -108,13 +113,13 @@ export class RebuiltFile {
     return checksums.checksum
   }
 
-  /** Waits for the last write before it closes, because the number of the descriptor may be reused for another file. */
+  /** Waits for the last write before it closes the descriptor, whose number the process may reuse for another file. */
   async close(): Promise<void> {
     await Promise.all(this.#writes)
     closeSync(this.#fd)
   }
 
-  #roomFor(block: Buffer): Buffer {
+  #bufferFor(block: Buffer): Buffer {
     return Buffer.allocUnsafeSlow(Math.max(block.length, blockBytesMax(this.#header?.pageSize ?? 0)))
   }
 
@@ -153,9 +158,9 @@ async function writeRun(fd: number, run: Buffer, position: number): Promise<void
   }
 }
 
-function unpack(pgno: number, { room, length, file }: Waiting, pageSize: number): Buffer {
+function unpack(pgno: number, { buffer, length, file }: Waiting, pageSize: number): Buffer {
   // Uninitialised memory is safe: unpacking writes every byte or refuses the page.
   const page = Buffer.allocUnsafeSlow(pageSize)
-  if (decompressBlock(room.subarray(0, length), page)) return page
+  if (decompressBlock(buffer.subarray(0, length), page)) return page
   throw damaged(file, `page ${pgno} is not an LZ4 block of ${pageSize} bytes`)
 }

@@ -26,8 +26,8 @@ export interface RestorePlan {
   /** The last file; it has the epoch and the checksum of the restored state. */
   readonly last: ArchivedFile
   /**
-   * The next later state that can be restored; undefined if this is the newest. If it is more than one transaction away, the
-   * transactions between are merged and cannot be restored separately.
+   * The next later state that can be restored; undefined if this is the newest. If transactions lie between, they are merged or
+   * missing, and cannot be restored separately.
    */
   readonly next: RestorePoint | undefined
 }
@@ -46,7 +46,7 @@ function windowOf(files: readonly ArchivedFile[], newest: Chain): { first: Resto
   return { first: pointOf(first), last: pointOf(newest.files.at(-1)!) }
 }
 
-/** All ranges that can be restored, ascending. Between two ranges files are missing. */
+/** All ranges that can be restored, ascending. Files are missing between two ranges. */
 export function restorableRanges(
   files: readonly ArchivedFile[],
 ): readonly { readonly first: RestorePoint; readonly last: RestorePoint }[] {
@@ -60,11 +60,11 @@ export function restorableRanges(
   return ranges
 }
 
-/** Throws restore_target, whose hint says what can be restored. `nowMs` serves to refuse a time in the future. */
+/** Throws restore_target, whose hint says what can be restored. A target after `nowMs` is refused. */
 export function planRestore(files: readonly ArchivedFile[], target: RestoreTarget, nowMs: number): RestorePlan {
   const newest = chainTo(files, largest(files))
   if (newest === undefined)
-    throw unreachable('the archive holds no whole database', 'it may be of another kind, or empty')
+    throw unreachable('the archive holds no whole database', 'check the place: it may be empty, or not an archive')
   const window = windowOf(files, newest)
   const available = `the archive has ${pointText(window.first)} to ${pointText(window.last)}`
   switch (target.kind) {
@@ -94,7 +94,7 @@ function requireChain(files: readonly ArchivedFile[], target: Txid, available: s
   const nearest = chain?.files.at(-1)
   const before = nearest === undefined ? '' : `; the nearest before it is ${pointText(pointOf(nearest))}`
   const inside = files.some(({ minTxid, maxTxid }) => minTxid <= target && target < maxTxid && minTxid > 1)
-  const why = inside ? 'is inside a merged file' : 'cannot be reached: it is not there, or files before it are missing'
+  const why = inside ? 'is inside a merged file' : 'cannot be restored: it was not archived, or files before it are missing'
   throw unreachable(`transaction ${txidText(target)} ${why}`, `${available}${before}`)
 }
 
@@ -104,7 +104,7 @@ function planOf(files: readonly ArchivedFile[], chain: Chain): RestorePlan {
   return { files: chain.files, bytes, point: pointOf(last), last, next: nextAfter(files, chain.reaches) }
 }
 
-/** The earliest end of a file that continues from here, or of a later whole database. */
+/** The earliest later state: the end of a file that continues from `txid`, or of a later whole database. */
 function nextAfter(files: readonly ArchivedFile[], txid: Txid): RestorePoint | undefined {
   const later = files.filter(({ minTxid, maxTxid }) => maxTxid > txid && (minTxid <= txid + 1 || minTxid === 1))
   const next = later.reduce<ArchivedFile | undefined>(

@@ -1,13 +1,13 @@
 /**
- * Reads as much of a damaged manifest as possible. Each entry has its own signature, so a readable entry is as good as before.
- * A file that only a lost entry named is not used.
+ * Reads as much of a damaged manifest as possible. Each entry has its own signature, so a readable entry is still proven. A
+ * file that only a lost entry named is not used.
  */
 import { MacaroondError } from '../errors.ts'
 import type { Epoch, Timeline } from '../ids.ts'
 import { listClaims, readClaim } from './epoch-claim.ts'
 import { type ArchivedFile, manifestKey } from './layout.ts'
 import { listSegmentFiles } from './read-file.ts'
-import { applyEntry, emptyManifest, linkProblem, type ManifestState, strangerProblem } from './manifest-state.ts'
+import { applyEntry, emptyManifest, linkProblem, type ManifestState, historyProblem } from './manifest-state.ts'
 import { type ChainEntry, listEntryNumbers, readEntry, readManifest } from './read-chain.ts'
 import { type ArchiveStorage, inParallel, requestsAtOnce } from './storage.ts'
 
@@ -48,7 +48,7 @@ export async function filesThere(
   return [...files].filter(({ key, bytes }) => sizes.get(key) === bytes)
 }
 
-/** Returns the highest claimed epoch by names alone, because the claim itself may be damaged. */
+/** Returns the highest claimed epoch. It reads names only, because the claim itself may be damaged. */
 export async function highestClaimedName(storage: ArchiveStorage): Promise<number> {
   return (await listClaims(storage)).at(-1) ?? 0
 }
@@ -66,7 +66,7 @@ async function salvage(storage: ArchiveStorage, publicKey: Uint8Array, known: nu
     if (before > 0 && number > before + 1) problems.push(missing(before + 1, number - 1))
     before = number
     if ('problem' in one) problems.push(one.problem)
-    else if (claims.get(one.entry.epoch)?.isForeign !== true) state = take(state, one, problems)
+    else if (claims.get(one.entry.epoch)?.isForeign !== true) state = applyReadable(state, one, problems)
   }
   if (state.seq > 0 && state.base.seq === 0 && numbers[0] !== 1) problems.unshift(missing(1, (numbers[0] ?? 1) - 1))
   const highest = numbers.at(-1) ?? 0
@@ -96,9 +96,9 @@ async function read(storage: ArchiveStorage, publicKey: Uint8Array, number: numb
   }
 }
 
-interface OfClaim {
+interface ClaimCheck {
   readonly problem: readonly string[]
-  /** True if its entries are of another timeline than the one that claimed the epoch. */
+  /** True if another timeline than that of the entries claimed the epoch. Such entries are not used. */
   readonly isForeign: boolean
 }
 
@@ -106,35 +106,35 @@ async function claimProblems(
   storage: ArchiveStorage,
   publicKey: Uint8Array,
   found: readonly (readonly [number, Found])[],
-): Promise<ReadonlyMap<Epoch, OfClaim>> {
+): Promise<ReadonlyMap<Epoch, ClaimCheck>> {
   const entries = found.flatMap(([, one]) => ('entry' in one ? [one.entry] : []))
   const timelines = new Map(entries.map(({ epoch, timeline }) => [epoch, timeline]))
   const checked = await inParallel([...timelines], requestsAtOnce(storage), async ([epoch, timeline]) => {
-    return [epoch, await ofClaim(storage, publicKey, epoch, timeline)] as const
+    return [epoch, await checkClaim(storage, publicKey, epoch, timeline)] as const
   })
   return new Map(checked)
 }
 
-async function ofClaim(
+async function checkClaim(
   storage: ArchiveStorage,
   publicKey: Uint8Array,
   epoch: Epoch,
   timeline: Timeline,
-): Promise<OfClaim> {
+): Promise<ClaimCheck> {
   try {
     const claim = await readClaim(storage, publicKey, epoch)
     if (claim === undefined) return { problem: [`the claim of epoch ${epoch} is missing`], isForeign: false }
     if (claim.timeline === timeline) return { problem: [], isForeign: false }
-    return { problem: [`entries of epoch ${epoch} are of a timeline that did not claim it`], isForeign: true }
+    return { problem: [`entries of epoch ${epoch} belong to a timeline that did not claim it`], isForeign: true }
   } catch (error) {
     if (!isDamage(error)) throw error
     return { problem: [error.message], isForeign: false }
   }
 }
 
-/** Skips an entry that cannot belong here. An entry behind a gap is used, because it is signed. */
-function take(state: ManifestState, { entry, hash }: ChainEntry, problems: string[]): ManifestState {
-  const stranger = strangerProblem(state, entry)
+/** Applies an entry, also after a gap, because it is signed. Skips one that cannot belong to this history. */
+function applyReadable(state: ManifestState, { entry, hash }: ChainEntry, problems: string[]): ManifestState {
+  const stranger = historyProblem(state, entry)
   if (stranger !== undefined) problems.push(`entry ${entry.seq} of the manifest does not follow: ${stranger}`)
   if (stranger !== undefined) return state
   const isNext = state.seq > 0 && state.seq === entry.seq - 1

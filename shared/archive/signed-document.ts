@@ -27,24 +27,25 @@ export interface SignedSource<T> {
 }
 
 /**
- * Throws archive_damaged if bytes are missing or changed, the signature is another's, or the document does not match the
+ * Throws archive_damaged if bytes are missing or changed, if another authority signed it, or if the document does not match the
  * schema.
  */
 export function decodeSigned<T>(bytes: Buffer, { kind, schema, publicKey, name }: SignedSource<T>): T {
   const line = bytes.subarray(0, Math.max(0, bytes.indexOf(NEWLINE)))
-  if (bytes.length === 0) throw lost(name, 'is empty')
-  if (bytes.at(-1) !== NEWLINE) throw lost(name, 'is cut off')
+  if (bytes.length === 0) throw bytesLost(name, 'is empty')
+  if (bytes.at(-1) !== NEWLINE) throw bytesLost(name, 'is cut off')
   const signature = signatureOf(bytes, line.length + 1)
   if (signature === undefined || !ed25519Verify(publicKey, signedBytes(kind, line), signature)) throw notSigned(name)
   const parsed = schema.safeParse(parseJson(line))
   if (parsed.success) return parsed.data
   throw new MacaroondError('archive_damaged', `${name} is signed, but not a document of this version`, {
-    hint: 'it was written by another version of macaroond: use that one',
+    hint: 'another version of macaroond wrote it: use that version',
   })
 }
 
 /**
- * Accepts only the canonical base64url: an entry's hash covers its signature, so another encoding of it would break the chain.
+ * Accepts only canonical base64url. An entry's hash covers the text of its signature, so a second text of the same signature
+ * would break the chain.
  */
 function signatureOf(bytes: Buffer, start: number): Uint8Array | undefined {
   return decodeBase64Url(bytes.toString('latin1', start, bytes.length - 1))
@@ -62,15 +63,15 @@ function signedBytes(kind: DocumentKind, line: Uint8Array): Buffer {
   return Buffer.concat([Buffer.from(`macaroond ${kind} 1\n`), line])
 }
 
-/** Bytes are missing, through a power cut or the store's fault. It is no forgery. */
-function lost(name: string, what: string): MacaroondError {
+/** The error for missing bytes. A power cut or a fault of the store causes that, and not a forgery. */
+function bytesLost(name: string, what: string): MacaroondError {
   return new MacaroondError('archive_damaged', `${name} ${what}: its bytes were lost`, {
-    hint: 'put it back from a copy of the archive; without it, what came after it counts as never archived',
+    hint: 'put it back from a copy of the archive; without it, everything that follows it counts as not archived',
   })
 }
 
 function notSigned(name: string): MacaroondError {
   return new MacaroondError('archive_damaged', `${name} does not carry the signature of this authority`, {
-    hint: 'it was changed, or it is of another authority; `macaroond archive key` prints the key of this one',
+    hint: 'it was changed, or it belongs to another authority; `macaroond archive key` prints the key of this one',
   })
 }

@@ -1,8 +1,8 @@
 /**
- * The port to an archive's store, the same for a directory and a bucket. One suite of tests runs against every backend.
+ * The interface of an archive's store, the same for a directory and a bucket. One suite of tests runs against every backend.
  *
- * Keys are relative, with `/` between their parts, of `a-z 0-9 - . _` only. Errors: archive_missing (no such directory or
- * bucket), archive_unavailable (try again later), archive_denied (credentials, permissions), disk_full.
+ * Keys are relative paths with `/` between their parts, which consist of `a-z 0-9 - . _`. Errors: archive_missing (no such
+ * directory or bucket), archive_unavailable (try again later), archive_denied (credentials, permissions), disk_full.
  */
 import { MacaroondError } from '../errors.ts'
 import {
@@ -15,11 +15,11 @@ import {
 export interface StoredObject {
   readonly key: string
   readonly bytes: number
-  /** The timestamp given to `put`, unix milliseconds. In a bucket: the time of the upload, because a list has no other. */
+  /** The timestamp given to `put`, unix milliseconds. In a bucket: the time of the upload, because its lists have only that. */
   readonly timestampMs: number
 }
 
-/** Content to store: bytes, or a source that can be read again from its start if an attempt fails. */
+/** Content to store: bytes, or a source whose `pieces` starts over at each call, so that an attempt can be repeated. */
 export type Content = Uint8Array | { readonly bytes: number; readonly pieces: () => AsyncIterable<Uint8Array> }
 
 export interface ByteRange {
@@ -28,7 +28,7 @@ export interface ByteRange {
 }
 
 export interface ArchiveStorage {
-  /** The path or the URL, without credentials, for people. */
+  /** The path or the URL, without credentials, for messages. */
   readonly location: string
   /** True if each object costs a request. Transactions are then merged before they are stored. */
   readonly isBucket: boolean
@@ -50,9 +50,9 @@ export interface ArchiveStorage {
 }
 
 /**
- * Reads an object in pieces. Each piece is a separate read, so that a lost connection costs one piece. If there is more than
- * one piece, some are read ahead. **A piece is valid only until the next one is requested**, because all share a few buffers.
- * `bytes` is the expected size; a longer object yields more than that.
+ * Reads an object in pieces. Each piece is a separate read, so that a lost connection costs one piece. After a full first
+ * piece, some are read ahead. **A piece is valid only until the next one is requested**, because all share a few buffers.
+ * `bytes` is the expected size. A longer object yields more, so the caller must compare.
  */
 export async function* piecesOf(storage: ArchiveStorage, key: string, bytes: number): AsyncGenerator<Buffer> {
   const length = Math.min(ARCHIVE_READ_BYTES, bytes + 1)
@@ -86,7 +86,7 @@ export async function getWhole(storage: ArchiveStorage, key: string): Promise<Bu
 
 export function objectMissing({ location }: ArchiveStorage, key: string): MacaroondError {
   return new MacaroondError('archive_damaged', `${key} is missing in the archive ${location}`, {
-    hint: 'put it back from a copy of the archive, or choose a time whose plan does not need it',
+    hint: 'put it back from a copy of the archive, or restore to a time that does not need it',
   })
 }
 

@@ -15,7 +15,7 @@ export interface Verified {
   readonly bytes: number
   /** Ascending by txid. */
   readonly bad: readonly BadFile[]
-  /** Keys of files that the manifest does not name; nothing reads them. */
+  /** Keys of files that the manifest does not name. No restore reads them. */
   readonly unlisted: readonly string[]
   /** The ranges that can be restored without the bad files. */
   readonly restorable: ReturnType<typeof restorableRanges>
@@ -23,7 +23,7 @@ export interface Verified {
 
 const AT_ONCE = 4
 
-/** Collects damaged and missing files as findings. Throws if the store cannot be reached. */
+/** Reports damaged and missing files in the result. Throws if the store cannot be reached. */
 export async function verifyArchive(
   storage: ArchiveStorage,
   files: readonly ArchivedFile[],

@@ -5,7 +5,7 @@ import type { RestorePoint } from '../archive/restore-plan.ts'
 export const archiveRepairParams: z.ZodType<{ readonly confirm: boolean }> = z.strictObject({ confirm: z.boolean() })
 
 /** The losses of one archive, and the transactions that it can still restore. */
-export interface ArchiveWound {
+export interface ArchiveDamage {
   /** Faults of the manifest, in words. */
   readonly problems: readonly string[]
   /** Number of files that the manifest names and that are missing. */
@@ -16,7 +16,7 @@ export interface ArchiveWound {
 export interface ArchiveRepairPlace {
   readonly location: string
   /** Null if the manifest is complete. */
-  readonly wound: ArchiveWound | null
+  readonly wound: ArchiveDamage | null
   /** A repaired loss that no operator has acknowledged yet, in words; empty if there is none. */
   readonly repaired: string
 }

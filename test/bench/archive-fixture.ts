@@ -114,10 +114,10 @@ export class ArchivedDatabase {
     return { storage: this.#storage, manifest: this.#manifest, source: this.#log, merge: false, timers: systemClock }
   }
 
-  async #snapshot(leads: boolean): Promise<void> {
+  async #snapshot(bridgesGap: boolean): Promise<void> {
     const { signal } = new AbortController()
     const nowMs = systemClock.wallMs()
-    this.#archived = (await snapshot({ ...this.#options, leads, path: this.#scratch, nowMs, signal })) ?? this.#archived
+    this.#archived = (await snapshot({ ...this.#options, bridgesGap, path: this.#scratch, nowMs, signal })) ?? this.#archived
   }
 
   async #upload(): Promise<void> {

@@ -1,5 +1,5 @@
 /**
- * Writes the claims of epochs, each only if absent. Claims leave no gap, so it also creates those that are missing below its own.
+ * Writes the claims of epochs, each only if absent. Claims leave no gap, so missing claims of lower epochs are created first.
  */
 import { type EpochClaim, highestClaim, listClaims } from '../../../shared/archive/epoch-claim.ts'
 import { epochKey, PROBE_KEY } from '../../../shared/archive/layout.ts'
@@ -17,9 +17,9 @@ interface ClaimKey {
 }
 
 /**
- * Claims an epoch. It first creates the missing claims below, with its own timeline, so that a primary of a lower epoch finds
- * the claim after its own. Throws archive_fenced if a higher epoch, or this epoch by another timeline, is claimed;
- * wrong_cluster; archive_damaged.
+ * Claims an epoch, and first creates the missing claims of lower epochs for the same timeline. A primary of a lower epoch looks
+ * only for the claim of its next epoch, so every claim must exist. Throws archive_fenced if a higher epoch, or this epoch by
+ * another timeline, is claimed; wrong_cluster; archive_damaged.
  */
 export async function claimEpoch(storage: ArchiveStorage, claim: EpochClaim, key: ClaimKey): Promise<void> {
   const before = await highestClaim(storage, key.publicKey, claim.epoch)
@@ -28,7 +28,7 @@ export async function claimEpoch(storage: ArchiveStorage, claim: EpochClaim, key
   }
   // The claim that the store now has decides, because the answer to our write may have been lost.
   const now = await highestClaim(storage, key.publicKey, claim.epoch)
-  if (now !== undefined && now.cluster !== claim.cluster) throw ofAnotherCluster(storage, now.cluster)
+  if (now !== undefined && now.cluster !== claim.cluster) throw wrongCluster(storage, now.cluster)
   if (now === undefined || now.epoch < claim.epoch) throw notWritten(storage, epochKey(claim.epoch))
   if (now.epoch > claim.epoch || now.timeline !== claim.timeline) throw fenced(storage, now.epoch)
 }
@@ -47,11 +47,11 @@ export async function createClaim(storage: ArchiveStorage, claim: EpochClaim, ke
  */
 async function unclaimedUpTo(storage: ArchiveStorage, own: Epoch): Promise<readonly Epoch[]> {
   const listed = await listClaims(storage)
-  const there = new Set(listed)
+  const existing = new Set(listed)
   const lowest = listed[0] ?? Math.max(1, own - CLAIMS_FILLED_MAX)
   const missing: Epoch[] = []
   for (let epoch = lowest; epoch <= own; epoch += 1) {
-    if (!there.has(epoch)) missing.push(asEpoch(epoch))
+    if (!existing.has(epoch)) missing.push(asEpoch(epoch))
     const isTooMany = epoch < own && missing.length > CLAIMS_FILLED_MAX
     if (isTooMany) throw tooManyMissing(storage, missing[0]!, own)
   }
@@ -64,7 +64,7 @@ export function fenced({ location }: ArchiveStorage, epoch: Epoch): MacaroondErr
   })
 }
 
-export function ofAnotherCluster({ location }: ArchiveStorage, cluster: string): MacaroondError {
+export function wrongCluster({ location }: ArchiveStorage, cluster: string): MacaroondError {
   return new MacaroondError('wrong_cluster', `the archive ${location} belongs to cluster "${cluster}"`, {
     hint: 'every cluster has an archive of its own: check [archive] in the configuration',
   })
@@ -79,7 +79,7 @@ function tooManyMissing({ location }: ArchiveStorage, first: Epoch, own: Epoch):
 }
 
 /**
- * Refuses a store that accepts "create if absent" and ignores it, because every claim depends on it. Throws
+ * Refuses a store that accepts a conditional write and ignores its condition, because claims depend on it. Throws
  * platform_unsupported.
  */
 export async function requireCreateIfAbsent(storage: ArchiveStorage, entropy: Entropy): Promise<void> {

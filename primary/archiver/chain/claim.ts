@@ -14,7 +14,7 @@ import { MacaroondError } from '../../../shared/errors.ts'
 import { type Epoch, TXID_NONE, txid as asTxid, type Txid } from '../../../shared/ids.ts'
 import { RESTORE_TXID_JUMP } from '../../../shared/limits.ts'
 import { positionText } from '../../../shared/position.ts'
-import { mendFiles, type Mended } from '../files/mend.ts'
+import { repairFiles, type RepairedFiles } from '../files/repair-files.ts'
 import { loadOrRepair, type ManifestRepairOptions } from './repair.ts'
 import type { CommittedHistory } from '../source.ts'
 
@@ -29,12 +29,14 @@ export interface ClaimOptions extends ManifestRepairOptions {
 export interface Claimed {
   /** The last transaction in the archive. */
   readonly archived: Txid
-  /** True if the log does not continue the archive, so that a snapshot has to come first. */
+  /** True if the log lacks the transaction after the archive's last one, so that a snapshot must come first. */
   readonly needsSnapshot: boolean
   /** Time of the last write before this claim, unix milliseconds; undefined for a new archive. */
   readonly lastWriteMs: number | undefined
-  /** Describes transactions of earlier epochs that the restore of this database cannot have read; undefined for none. */
-  readonly late: string | undefined
+  /**
+   * Describes transactions of earlier epochs that were archived too late for the restore of this database; undefined for none.
+   */
+  readonly lateTransactions: string | undefined
   /** Describes what was lost in the archive and repaired. */
   readonly repaired: readonly string[]
 }
@@ -50,22 +52,22 @@ export async function claim(options: ClaimOptions): Promise<Claimed> {
   // An entry of this epoch comes first: after it no other primary can continue the chain.
   const isOurs = found.epoch === head.epoch
   requireSameHistory(isOurs ? found : await manifest.append({ head: undefined, added: [], removed: [] }), source)
-  const isDoubted = options.filesBad || repaired !== undefined
-  const mended = isDoubted ? wordsOf(await mendFiles(options)) : []
+  const mayLackFiles = options.filesBad || repaired !== undefined
+  const repairedFiles = mayLackFiles ? wordsOf(await repairFiles(options)) : []
   const { state } = manifest
   const archived = state.head?.txid ?? TXID_NONE
   const needsSnapshot = archived < head.txid && source.segment(asTxid(archived + 1)) === undefined
   const lastWriteMs = found.seq === 0 ? undefined : found.atMs
-  const late = lateTransactions(state, source)
-  return { archived, needsSnapshot, lastWriteMs, late, repaired: [...(repaired ?? []), ...mended] }
+  const lateTransactions = describeLateTransactions(state, source)
+  return { archived, needsSnapshot, lastWriteMs, lateTransactions, repaired: [...(repaired ?? []), ...repairedFiles] }
 }
 
 /**
- * Transactions that an earlier primary archived after the restore had read the archive. A restore begins its epoch
- * `RESTORE_TXID_JUMP` transactions after the last one it knew, and one more jump later for each epoch it had not seen. So the
- * base of this epoch reveals the last transaction that the restore knew.
+ * Describes the transactions that an earlier primary archived after the restore had read the archive. A restore numbers its
+ * first transaction `RESTORE_TXID_JUMP` above the last one that it read, and adds the same jump for each epoch that it skips.
+ * Subtracting these jumps from `base` gives the last transaction that the restore read.
  */
-function lateTransactions({ files }: ManifestState, { head, base }: CommittedHistory): string | undefined {
+function describeLateTransactions({ files }: ManifestState, { head, base }: CommittedHistory): string | undefined {
   const knownOf = (epoch: Epoch): number => base - RESTORE_TXID_JUMP * (head.epoch - epoch)
   const lastOfEpoch = new Map<Epoch, Txid>()
   for (const { epoch, maxTxid } of files.values()) {
@@ -102,7 +104,10 @@ async function refuseUnsigned(storage: ArchiveStorage): Promise<void> {
   })
 }
 
-/** Throws position_diverged unless our history contains the archive's head. Only committed transactions are archived. */
+/**
+ * Throws position_diverged unless our history contains the archive's head. Only committed transactions are archived, so an
+ * archive that is ahead shows that commits were lost here.
+ */
 function requireSameHistory({ head: theirs }: ManifestState, source: CommittedHistory): void {
   if (theirs === undefined) return
   const { head } = source
@@ -111,26 +116,26 @@ function requireSameHistory({ head: theirs }: ManifestState, source: CommittedHi
   if (!ahead && (checksum === undefined || checksum === theirs.checksum)) return
   const [what, why] = ahead
     ? ['ahead of', 'the database was put back to an older copy']
-    : ['with other content than', `the file was changed outside macaroond (${NO_BACKUP})`]
+    : ['and its content differs from', `the file was changed outside macaroond (${NO_BACKUP})`]
   throw new MacaroondError(
     'position_diverged',
     `the archive is at ${positionText(theirs)}, ${what} this database at ${positionText(head)}: ${why}`,
     {
-      hint: `put the newer database back: without it the same numbers would go to other transactions. If it is lost, ${REPAIR_HINT}`,
+      hint: `put the newer database back, because this one would give the same numbers to other transactions. If it is lost, ${REPAIR_HINT}`,
     },
   )
 }
 
-function wordsOf({ put, lost }: Mended): readonly string[] {
+function wordsOf({ reuploaded, lost }: RepairedFiles): readonly string[] {
   return [
-    ...(put.length === 0 ? [] : [`files were lost and put back from the log: ${keysText(put)}`]),
-    ...(lost.length === 0 ? [] : [`files were lost and are named no longer: ${keysText(lost)}`]),
+    ...(reuploaded.length === 0 ? [] : [`lost files were uploaded again from the log: ${keysText(reuploaded)}`]),
+    ...(lost.length === 0 ? [] : [`lost files were removed from the manifest: ${keysText(lost)}`]),
   ]
 }
 
-const KEYS_TOLD = 5
+const KEYS_SHOWN = 5
 
 function keysText(keys: readonly string[]): string {
-  const more = keys.length - KEYS_TOLD
-  return `${keys.slice(0, KEYS_TOLD).join(', ')}${more > 0 ? ` and ${more} more` : ''}`
+  const more = keys.length - KEYS_SHOWN
+  return `${keys.slice(0, KEYS_SHOWN).join(', ')}${more > 0 ? ` and ${more} more` : ''}`
 }

@@ -1,7 +1,7 @@
 /**
- * Writes the manifest of one archive: appends entries to the chain, and begins it anew. An entry counts only after its writer has
- * read it back and found no claim of a later epoch, so a primary that slept cannot acknowledge on a chain that it no longer
- * leads.
+ * Writes the manifest of one archive: appends entries to the chain, and can begin the chain anew. An entry counts only after
+ * its writer has read it back and then found no claim of the next epoch. So a primary that slept acknowledges nothing on a
+ * chain that another primary leads by now.
  */
 import type { Ed25519PrivateKey } from '../../../shared/crypto.ts'
 import { MacaroondError } from '../../../shared/errors.ts'
@@ -9,7 +9,7 @@ import type { Epoch, Timeline } from '../../../shared/ids.ts'
 import { LATE_ENTRIES_MAX } from '../../../shared/limits.ts'
 import { positionText, type Position } from '../../../shared/position.ts'
 import { readClaim } from '../../../shared/archive/epoch-claim.ts'
-import { createClaim, fenced, ofAnotherCluster } from './claim-epoch.ts'
+import { createClaim, fenced, wrongCluster } from './claim-epoch.ts'
 import { type ArchivedFile, MANIFEST_PREFIX, manifestKey } from '../../../shared/archive/layout.ts'
 import { encodeEntry, hashOfEntry, type ManifestEntry } from '../../../shared/archive/manifest.ts'
 import { emptyManifest, follow, isBaseDue, type ManifestState } from '../../../shared/archive/manifest-state.ts'
@@ -47,9 +47,9 @@ export interface ManifestWriterOptions {
   readonly timeline: Timeline
   readonly signingKey: { readonly publicKey: Uint8Array; readonly privateKey: Ed25519PrivateKey }
   readonly wallMs: () => number
-  /** Fewest changes after which a base is written. */
+  /** Minimum number of changes before a base is written. */
   readonly baseAfter?: number | undefined
-  /** An entry that existed before this process, even if the list lacks it. */
+  /** An entry that existed when this process started. A late list may lack it. */
   readonly known?: ChainLink | undefined
 }
 
@@ -62,7 +62,7 @@ export interface ChainLink {
 export class ManifestWriter {
   readonly #options: ManifestWriterOptions
   #state: ManifestState = emptyManifest()
-  /** The entries from the newest base on, by number, for finding lost ones. */
+  /** The entries from the newest base on, by number. Comparing them with the store finds lost entries. */
   #written = new Map<number, Written>()
 
   constructor(options: ManifestWriterOptions) {
@@ -73,14 +73,14 @@ export class ManifestWriter {
     return this.#state
   }
 
-  /** The newest entry, if this process has written or read the chain of its epoch. */
+  /** The newest entry; undefined before this process has read or written an entry of its own epoch. */
   get newest(): ChainLink | undefined {
     const { seq, previous, epoch } = this.#state
     return epoch === this.#options.epoch ? { entry: seq, hash: previous } : undefined
   }
 
   /** Returns a writer of the same chain on a store that was opened again. */
-  over(storage: ArchiveStorage): ManifestWriter {
+  withStorage(storage: ArchiveStorage): ManifestWriter {
     const writer = new ManifestWriter({ ...this.#options, storage })
     writer.#state = this.#state
     writer.#written = this.#written
@@ -97,7 +97,7 @@ export class ManifestWriter {
     )
     const other = chain.find(({ entry, hash }) => entry.seq === known?.entry && hash !== known.hash)
     if (other !== undefined) throw writtenByCopy(storage, other.entry.seq)
-    if (state.cluster !== undefined && state.cluster !== cluster) throw ofAnotherCluster(storage, state.cluster)
+    if (state.cluster !== undefined && state.cluster !== cluster) throw wrongCluster(storage, state.cluster)
     const newer = (state.epoch ?? 0) > epoch || (state.epoch === epoch && state.timeline !== timeline)
     if (newer) throw fenced(storage, state.epoch ?? epoch)
     this.#state = state
@@ -112,7 +112,7 @@ export class ManifestWriter {
    */
   async heal(): Promise<readonly number[] | undefined> {
     const { storage, epoch } = this.#options
-    // This check comes first: a primary that slept may find entries deleted after a base, which is no damage.
+    // This check comes first: entries that a successor's base deleted are not damage.
     await this.#requireNoSuccessor()
     if (this.#state.epoch !== epoch) return undefined
     while (await this.#followOwn()) await this.#requireNoSuccessor()
@@ -127,13 +127,13 @@ export class ManifestWriter {
   }
 
   /**
-   * Numbers of the entries from the newest base on that are missing or changed. It reads only entries that the list shows
-   * wrong.
+   * Returns the numbers of entries, from the newest base on, that are missing or changed. It reads only the entries whose size
+   * in the list is missing or wrong.
    */
   async lostEntries(): Promise<readonly number[]> {
     const objects = await this.#options.storage.list(MANIFEST_PREFIX)
     const sizes = new Map(objects.map(({ key, bytes }) => [key, bytes]))
-    // Some buckets list late, so entries that differ are read by name.
+    // Some buckets list late, so a difference is confirmed by a read.
     const differ = [...this.#written].filter(([number, { bytes }]) => sizes.get(manifestKey(number)) !== bytes)
     return this.#lostOf(differ.map(([number]) => number))
   }
@@ -150,8 +150,8 @@ export class ManifestWriter {
   }
 
   /**
-   * Starts the chain over with a base that lists exactly `content`. Every number up to `above` may be taken; the base gets a
-   * higher one, so nothing is deleted before the base is written. Throws archive_fenced.
+   * Starts the chain over with a base that lists exactly `content`. Any number up to `above` may be taken, so the base gets a
+   * higher one, and earlier entries are deleted only after the base is written. Throws archive_fenced.
    */
   async beginAnew(content: Pick<ManifestState, 'files' | 'head' | 'previous'>, above: number): Promise<void> {
     const { storage, signingKey, epoch, known } = this.#options
@@ -162,14 +162,14 @@ export class ManifestWriter {
     const bytes = encodeEntry(entry, signingKey.privateKey)
     const key = manifestKey(entry.seq)
     const created = await storage.create(key, bytes)
-    const [there] = await Promise.all([storage.get(key), this.#requireNoSuccessor()])
-    if (there?.equals(bytes) !== true) throw created ? notWritten(storage, key) : fenced(storage, epoch)
+    const [stored] = await Promise.all([storage.get(key), this.#requireNoSuccessor()])
+    if (stored?.equals(bytes) !== true) throw created ? notWritten(storage, key) : fenced(storage, epoch)
     this.#state = emptyManifest()
     this.#follow({ entry, hash: hashOfEntry(bytes), bytes: bytes.length })
     await this.#deleteBefore(entry.seq)
   }
 
-  /** Follows an entry that this process wrote and whose answer was lost. False if there is none. */
+  /** Follows the next entry if this process wrote it and lost the answer. Returns false if it did not. */
   async #followOwn(): Promise<boolean> {
     const { epoch, timeline } = this.#options
     const own = await this.#readable(this.#state.seq + 1)
@@ -202,8 +202,8 @@ export class ManifestWriter {
   }
 
   /**
-   * Writes a base, then deletes the entries before it, oldest first, so that the key of an entry becomes free only after the
-   * keys of all earlier entries.
+   * Writes a base, then deletes the entries before it, oldest first. So if the key of an entry is free, the keys of all earlier
+   * entries are free too.
    */
   async writeBase(): Promise<void> {
     const { files, head } = this.#state
@@ -217,7 +217,7 @@ export class ManifestWriter {
   }
 
   /** Creates the claim of this epoch again if it is missing. True if it was missing. Throws archive_fenced, archive_damaged. */
-  async proveClaim(): Promise<boolean> {
+  async ensureClaim(): Promise<boolean> {
     const { storage, signingKey, cluster, epoch, timeline, wallMs } = this.#options
     const wasMissing = await createClaim(storage, { cluster, epoch, timeline, atMs: wallMs() }, signingKey)
     const claim = await readClaim(storage, signingKey.publicKey, epoch)
@@ -230,7 +230,7 @@ export class ManifestWriter {
     for (let late = 0; late <= LATE_ENTRIES_MAX; late += 1) {
       const entry = this.#entry(change)
       const bytes = encodeEntry(entry, this.#options.signingKey.privateKey)
-      const other = await this.#win(entry.seq, bytes)
+      const other = await this.#createEntry(entry.seq, bytes)
       this.#follow(other ?? { entry, hash: hashOfEntry(bytes), bytes: bytes.length })
       if (other === undefined) return
     }
@@ -251,39 +251,42 @@ export class ManifestWriter {
   }
 
   /**
-   * Writes an entry. Returns undefined if it is ours and may be relied on. Before the first entry of this epoch, an earlier
-   * primary may still have written one with this number; then that entry is returned. Throws archive_fenced.
+   * Creates the object of an entry, and returns undefined if ours is stored and this primary still leads. Until the first entry
+   * of this epoch exists, an earlier primary may take the number first: then it returns the entry of that primary. Throws
+   * archive_fenced.
    */
-  async #win(seq: number, bytes: Buffer): Promise<ChainEntry | undefined> {
+  async #createEntry(seq: number, bytes: Buffer): Promise<ChainEntry | undefined> {
     const { storage, signingKey, epoch } = this.#options
     const created = await storage.create(manifestKey(seq), bytes)
     // The stored entry decides, because the answer may be lost, or a proxy may have answered instead of the store.
-    const [there] = await Promise.all([storage.get(manifestKey(seq)), this.#requireLed()])
-    if (there?.equals(bytes) === true) return undefined
-    if (created && there === undefined) throw notWritten(storage, manifestKey(seq))
-    if (there === undefined) throw fenced(storage, epoch)
-    const other = chainEntry(there, signingKey.publicKey, seq)
+    const [stored] = await Promise.all([storage.get(manifestKey(seq)), this.#requireStillLeading()])
+    if (stored?.equals(bytes) === true) return undefined
+    if (created && stored === undefined) throw notWritten(storage, manifestKey(seq))
+    if (stored === undefined) throw fenced(storage, epoch)
+    const other = chainEntry(stored, signingKey.publicKey, seq)
     if (this.#state.epoch === epoch || other.entry.epoch >= epoch) throw fenced(storage, other.entry.epoch)
     await requireClaimed(storage, signingKey.publicKey, [other])
     return other
   }
 
   /**
-   * Checks, after an entry was written and before anything relies on it, that this primary still leads. The keys of entries
-   * before a base are free again, so a primary that slept could create an entry that nobody will ever read.
+   * Checks that this primary still leads. It runs after an entry is written and before anything relies on the entry: a base
+   * frees the keys of earlier entries, so a primary that slept could create an entry below that base, which nobody will ever
+   * read.
    */
-  async #requireLed(): Promise<void> {
+  async #requireStillLeading(): Promise<void> {
     const { storage } = this.#options
     const { seq, previous } = this.#state
     const last = seq === 0 ? undefined : storage.get(manifestKey(seq))
     const [, bytes] = await Promise.all([this.#requireNoSuccessor(), last])
-    // A second process of the same epoch makes no claim. It is found here, because its base deletes the oldest entries first.
+    // A copy of this primary runs in the same epoch, so it makes no new claim. But if its base freed our key, it first deleted the
+    // entry before.
     if (seq === 0 || (bytes !== undefined && hashOfEntry(bytes) === previous)) return
     throw new MacaroondError(
       'archive_damaged',
-      `entry ${seq} of the manifest in ${storage.location} is not there any more`,
+      `entry ${seq} of the manifest in ${storage.location} has been deleted or changed`,
       {
-        hint: `put ${manifestKey(seq)} back from a copy of the archive; is a copy of this primary running elsewhere?`,
+        hint: `check that no copy of this primary runs elsewhere; if none does, put ${manifestKey(seq)} back from a copy of the archive`,
       },
     )
   }

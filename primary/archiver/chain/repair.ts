@@ -1,7 +1,7 @@
 /**
- * Repairs a damaged chain of entries. The process that wrote the chain knows its whole content, and begins it anew at a base by
- * itself. After a restart the content of a lost entry is unknown: an operator has to confirm the list of losses, and then the
- * chain begins anew with the files that the readable entries name.
+ * Repairs a damaged chain of entries. The process that wrote the chain knows all of its content, and begins it anew with a
+ * base, without asking. After a restart the content of a lost entry is unknown. Then an operator has to confirm the losses, and
+ * the chain begins anew with the files that the readable entries name.
  */
 import { type ChainLink, type ManifestWriter, writtenByCopy } from './manifest-writer.ts'
 import type { ManifestState } from '../../../shared/archive/manifest-state.ts'
@@ -12,8 +12,8 @@ import { filesThere, type Salvaged, salvageManifest } from '../../../shared/arch
 import type { ArchiveStorage } from '../../../shared/archive/storage.ts'
 import type { SigningKey } from '../../../shared/database/signing-key.ts'
 import { MacaroondError } from '../../../shared/errors.ts'
-import type { ArchiveWound } from '../../../shared/protocol/archive-repair.ts'
-import { reachableHead } from '../files/mend.ts'
+import type { ArchiveDamage } from '../../../shared/protocol/archive-repair.ts'
+import { reachableHead } from '../files/repair-files.ts'
 import type { CommittedHistory } from '../source.ts'
 
 export interface ManifestRepairOptions {
@@ -46,12 +46,12 @@ export async function loadOrRepair(options: ManifestRepairOptions): Promise<Load
   }
 }
 
-/** The damage, for an operator to confirm. Changes nothing. */
-export async function inspectWound({
+/** Describes the damage for an operator, who has to confirm it. Changes nothing. */
+export async function inspectDamage({
   storage,
   signingKey,
   known,
-}: Pick<ManifestRepairOptions, 'storage' | 'signingKey' | 'known'>): Promise<ArchiveWound> {
+}: Pick<ManifestRepairOptions, 'storage' | 'signingKey' | 'known'>): Promise<ArchiveDamage> {
   const { state, problems } = await salvageManifest(storage, signingKey.publicKey, known?.entry)
   const there = await filesThere(storage, state.files.values())
   return { problems, filesLost: state.files.size - there.length, restorable: restorableRanges(there) }
@@ -61,7 +61,7 @@ async function heal(manifest: ManifestWriter): Promise<readonly string[] | undef
   const lost = await manifest.heal()
   if (lost === undefined) return undefined
   return lost.length === 0
-    ? ['objects that are not entries were in the manifest']
+    ? ['the folder of the manifest contained objects that are not entries']
     : [`entries ${lost.join(', ')} of the manifest were lost; the primary knew their content`]
 }
 

@@ -6,12 +6,12 @@ import { type ErrorReport, fromReport, MacaroondError } from '../../../shared/er
 
 export type DrillAnswer = { readonly drilled: Drilled } | { readonly error: ErrorReport }
 
-/** The worker file has this file's extension: TypeScript in a checkout, JavaScript in an installed package. */
+/** The worker file has the extension of this file: `.ts` in a checkout, `.js` in an installed package. */
 const PROGRAM: URL = new URL(`./drill-worker${extname(import.meta.url)}`, import.meta.url)
 
-export const drillInThread: DrillRunner = async (order, signal) => {
-  // The thread's own streams, because its output could otherwise block on the streams of the process.
-  const worker = new Worker(PROGRAM, { workerData: order, stdout: true, stderr: true })
+export const drillInThread: DrillRunner = async (request, signal) => {
+  // The thread gets streams of its own, because writing to those of the process could block it.
+  const worker = new Worker(PROGRAM, { workerData: request, stdout: true, stderr: true })
   const end = (): void => void worker.terminate()
   signal.addEventListener('abort', end)
   try {

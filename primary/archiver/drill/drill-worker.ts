@@ -4,14 +4,14 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { openArchive } from '../../../shared/archive/open-archive.ts'
 import { reportOf } from '../../../shared/errors.ts'
-import { type DrillOrder, runDrill } from './drill.ts'
+import { type DrillRequest, runDrill } from './drill.ts'
 import type { DrillAnswer } from './drill-thread.ts'
 
-const order = workerData as DrillOrder
+const request = workerData as DrillRequest
 
 async function answer(): Promise<DrillAnswer> {
   try {
-    return { drilled: await runDrill(order, openArchive) }
+    return { drilled: await runDrill(request, openArchive) }
   } catch (error) {
     return { error: reportOf(error) }
   }

@@ -22,7 +22,7 @@ export interface DrillOptions {
   readonly storage: ArchiveStorage
   readonly files: readonly ArchivedFile[]
   readonly cluster: string
-  /** If empty, no key is unsealed. */
+  /** The keys that unseal the signing key. If empty, that check is left out. */
   readonly ring: readonly Kek[]
   /** Random number in [0, 1) that chooses the transaction. */
   readonly draw: number
@@ -40,7 +40,7 @@ export interface Drilled {
   readonly keyUnsealed: boolean
 }
 
-export interface DrillOrder extends Pick<DrillOptions, 'cluster' | 'ring' | 'draw' | 'path' | 'nowMs'> {
+export interface DrillRequest extends Pick<DrillOptions, 'cluster' | 'ring' | 'draw' | 'path' | 'nowMs'> {
   readonly location: string
   /** The drill reads and verifies the manifest itself with this key, as an operator's restore would. */
   readonly publicKey: Uint8Array
@@ -49,12 +49,12 @@ export interface DrillOrder extends Pick<DrillOptions, 'cluster' | 'ring' | 'dra
 }
 
 /** Rejects with the fault that the drill found, or once `signal` aborts. */
-export type DrillRunner = (order: DrillOrder, signal: AbortSignal) => Promise<Drilled>
+export type DrillRunner = (request: DrillRequest, signal: AbortSignal) => Promise<Drilled>
 
-export async function runDrill(order: DrillOrder, open: typeof openArchive): Promise<Drilled> {
-  const storage = await open(order.location, { blocking: true })
-  const { files } = await readManifest(storage, order.publicKey, order.entry)
-  return drill({ ...order, storage, files: [...files.values()] })
+export async function runDrill(request: DrillRequest, open: typeof openArchive): Promise<Drilled> {
+  const storage = await open(request.location, { blocking: true })
+  const { files } = await readManifest(storage, request.publicKey, request.entry)
+  return drill({ ...request, storage, files: [...files.values()] })
 }
 
 /** Throws the errors that a restore of that transaction would: archive_damaged, restore_target, kek_wrong, audit_broken. */
@@ -96,7 +96,8 @@ function inspect(path: string, { ring, cluster }: DrillOptions): void {
 }
 
 /**
- * Checks the audit chain. A database of another program, in an archive that litestream wrote, has none. Throws audit_broken.
+ * Checks the audit chain. Skips the database of another program, which an archive that litestream wrote may hold. Throws
+ * audit_broken.
  */
 function requireAudit(db: Database): void {
   if (!isOfMacaroond(db)) return

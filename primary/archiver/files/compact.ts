@@ -1,6 +1,5 @@
 /**
- * Compaction: merges the files of one level into files of the next, where none covers them yet. Fewer files make a restore
- * faster.
+ * Compaction: merges the files of one level that no file of the next level covers yet. Fewer files make a restore faster.
  */
 import { planCompaction } from './compaction-plan.ts'
 import type { ArchivedFile } from '../../../shared/archive/layout.ts'
@@ -13,7 +12,7 @@ import { takeMerged, type UploadOptions } from './upload.ts'
 
 type CompactOptions = Pick<UploadOptions, 'storage' | 'manifest' | 'timers'>
 
-/** Adds the merged files to the manifest. The old files stay until retention removes them. */
+/** Merges into `level`, and adds the merged files to the manifest. The old files stay until retention deletes them. */
 export async function compact(options: CompactOptions, level: number): Promise<void> {
   const { manifest } = options
   for (const run of planCompaction(manifest.state.files.values(), level)) await compactRun(options, run, level)

@@ -1,4 +1,4 @@
-/** Pure core that chooses the files of one level that are merged into a file of the level above. */
+/** Pure core that chooses which files of one level are merged into the next level. */
 import type { ArchivedFile } from '../../../shared/archive/layout.ts'
 
 /**

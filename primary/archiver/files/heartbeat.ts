@@ -13,20 +13,20 @@ export interface Proven {
 }
 
 /**
- * Checks the claims of this epoch and of the next, that no entry of the manifest is missing, the newest entry, and the file
- * with the newest transaction. Throws archive_fenced, archive_damaged.
+ * Reads back the claim of this epoch, the newest entry, and the file with the newest transaction. It also checks that no entry
+ * is missing, and that the next epoch is not claimed. Throws archive_fenced, archive_damaged.
  */
 export async function proveArrival({
   storage,
   manifest,
 }: Pick<UploadOptions, 'storage' | 'manifest'>): Promise<Proven> {
-  const claimWasMissing = await manifest.proveClaim()
+  const claimWasMissing = await manifest.ensureClaim()
   const [lost] = await manifest.lostEntries()
   if (lost !== undefined) throw missingEntry(storage, lost)
   const { seq, previous, files } = manifest.state
   const key = manifestKey(seq)
   if (hashOfEntry(await getWhole(storage, key)) !== previous) {
-    throw new MacaroondError('archive_damaged', `${key} is not what was written there`, {
+    throw new MacaroondError('archive_damaged', `${key} is not what this primary wrote`, {
       hint: 'another program changes the archive, or its storage loses writes: run `macaroond archive verify`',
     })
   }

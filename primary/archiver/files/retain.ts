@@ -1,6 +1,6 @@
 /**
- * Retention: deletes files that are no longer needed. An entry of the manifest comes first, then the files are deleted. So a
- * primary that was fenced meanwhile deletes nothing.
+ * Retention: deletes files that are no longer needed. It writes an entry of the manifest first, and then
+ * deletes the files, so a primary that was fenced meanwhile deletes nothing.
  */
 import { LEVEL_COMMITTED, LEVEL_SNAPSHOT, parseSegmentKey, SEGMENTS_PREFIX } from '../../../shared/archive/layout.ts'
 import type { ManifestState } from '../../../shared/archive/manifest-state.ts'
@@ -10,7 +10,7 @@ import type { UploadOptions } from './upload.ts'
 
 export interface Retained {
   readonly removed: number
-  /** Number of these that were removed before their time, because there were too many files. */
+  /** Number of these that were removed before their time, because of the limits on files or bytes. */
   readonly early: number
 }
 
@@ -30,9 +30,9 @@ export async function retain(
 }
 
 /**
- * Files that no entry names, because a crash came between a file and its entry, or between an entry and the deletion. Returns
- * only names that no primary will use again: this process may sleep now, and delete them long after a later primary has taken
- * over.
+ * Lists the files that no entry names. A crash leaves them if it comes between the upload of a file and its entry, or between
+ * an entry and the deletion. It lists only names that no primary will use again, because this process may sleep now, and delete
+ * the files after a later primary has taken over.
  */
 async function unlisted({
   storage,
@@ -40,11 +40,11 @@ async function unlisted({
 }: Pick<UploadOptions, 'storage' | 'manifest'>): Promise<readonly string[]> {
   const { files } = manifest.state
   const objects = await storage.list(SEGMENTS_PREFIX)
-  const isFree = namesNeverGivenAgain(manifest.state)
-  return objects.map(({ key }) => key).filter((key) => !files.has(key) && isFree(key))
+  const isNeverReused = neverReused(manifest.state)
+  return objects.map(({ key }) => key).filter((key) => !files.has(key) && isNeverReused(key))
 }
 
-function namesNeverGivenAgain({ files, head }: ManifestState): (key: string) => boolean {
+function neverReused({ files, head }: ManifestState): (key: string) => boolean {
   const archived = head?.txid ?? 0
   const reached = new Map<number, number>()
   for (const { level, maxTxid } of files.values()) reached.set(level, Math.max(reached.get(level) ?? 0, maxTxid))

@@ -5,9 +5,9 @@
 import { type ArchivedFile, LEVEL_COMMITTED, LEVEL_SNAPSHOT, LEVELS_MERGED } from '../../../shared/archive/layout.ts'
 
 export interface RetentionRules {
-  /** Time for which every single transaction can be restored. Files that a merged file covers are kept so long. */
+  /** Time for which every single transaction can be restored: a file is kept this long after a merged file covers it. */
   readonly windowMs: number
-  /** Time for which anything is kept. */
+  /** Time for which any state can be restored, from snapshots and merged files. */
   readonly keepMs: number
   /** Above these limits, files of single transactions are deleted early if a merged file covers them. */
   readonly filesMax: number
@@ -21,8 +21,8 @@ export interface RetentionPlan {
 }
 
 /**
- * Sorts by last transaction, and raises each timestamp to that of the file before, if necessary: a clock that was set back must
- * not make a file look older than earlier ones.
+ * Sorts by last transaction. Raises a timestamp that is lower than that of the file before, because a clock that was set back
+ * must not make a file look older than earlier ones.
  */
 function inCommitOrder(files: Iterable<ArchivedFile>): readonly ArchivedFile[] {
   let latestMs = 0
@@ -42,13 +42,13 @@ export function planRetention(files: Iterable<ArchivedFile>, rules: RetentionRul
   const snapshots = all.filter(({ level }) => level === LEVEL_SNAPSHOT).toSorted((a, b) => a.maxTxid - b.maxTxid)
   const tooOld = snapshots.filter(({ timestampMs }) => timestampMs < nowMs - rules.keepMs)
   const gone = new Set(tooOld.slice(0, -1))
-  // Everything before the kept snapshot is older than `keepMs`. Without such a snapshot, nothing is too old.
+  // The newest snapshot that is too old stays, as a base for the files after it. Without such a snapshot no file is too old.
   const floor = tooOld.at(-1)?.maxTxid ?? 0
   const covers = new Map([LEVEL_COMMITTED, ...LEVELS_MERGED].map((level) => [level, coverOf(all, level + 1)]))
   for (const file of all) {
     if (file.level === LEVEL_SNAPSHOT) continue
     const cover = covers.get(file.level)?.(file)
-    // All files below one merged file go together, because from a part of them no single transaction could be restored.
+    // Files under one merged file are deleted together: after a gap, none of their transactions can be restored separately.
     if (file.maxTxid <= floor || (cover !== undefined && cover.timestampMs < nowMs - rules.windowMs)) gone.add(file)
   }
   const early = beyondCaps(all, gone, rules, coverOf(all, LEVEL_COMMITTED + 1))

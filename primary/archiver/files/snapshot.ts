@@ -1,6 +1,6 @@
 /**
- * Uploads the whole database as a snapshot. It is written to a scratch file on the primary's disk first, so that the view of
- * the database is held only as long as that takes, and uploaded from there.
+ * Uploads the whole database as a snapshot. It first writes the snapshot to a scratch file on the primary's disk, and uploads
+ * that file. So the view of the database, which holds SQLite's WAL, is released before the slow upload.
  */
 import { REPAIR_HINT } from '../../../shared/repair-hint.ts'
 import { closeSync, createReadStream, fstatSync, openSync, rmSync } from 'node:fs'
@@ -21,8 +21,11 @@ export interface SnapshotOptions {
   readonly storage: ArchiveStorage
   readonly manifest: ManifestWriter
   readonly source: CommittedHistory
-  /** True if the archive continues from this snapshot: earlier transactions that it lacks cannot be restored singly. */
-  readonly leads: boolean
+  /**
+   * True if the log lacks transactions that the archive lacks too. The snapshot becomes the head, and they cannot be restored
+   * separately.
+   */
+  readonly bridgesGap: boolean
   /** Scratch file on the primary's disk. A leftover of a crash is overwritten. */
   readonly path: string
   readonly nowMs: number
@@ -30,13 +33,16 @@ export interface SnapshotOptions {
   readonly timers: Timers
 }
 
-/** A snapshot whose file is in the archive, and that no entry names yet. */
+/** A snapshot whose file is in the archive, but that no entry names yet. */
 export interface PutSnapshot {
   readonly file: ArchivedFile
   readonly position: Position
 }
 
-/** Uploads and records a snapshot. Returns its transaction if it leads. Throws database_corrupt before anything is uploaded. */
+/**
+ * Uploads and records a snapshot. Returns its transaction if it bridges a gap. Throws database_corrupt before anything is
+ * uploaded.
+ */
 export async function snapshot(options: SnapshotOptions): Promise<Txid | undefined> {
   return recordSnapshot(options, await putSnapshot(options))
 }
@@ -46,14 +52,14 @@ export async function snapshot(options: SnapshotOptions): Promise<Txid | undefin
  * uploaded again, which repairs a damaged file; other bytes would contradict that entry. Throws database_corrupt before
  * anything is uploaded.
  */
-export async function putSnapshot(options: Omit<SnapshotOptions, 'leads'>): Promise<PutSnapshot> {
+export async function putSnapshot(options: Omit<SnapshotOptions, 'bridgesGap'>): Promise<PutSnapshot> {
   const { storage, manifest, source, path, nowMs, signal, timers } = options
   const position = source.head
   const range = { minTxid: asTxid(1), maxTxid: position.txid }
   const key = segmentKey(LEVEL_SNAPSHOT, range)
   const named = manifest.state.files.get(key)
   const last = source.segment(position.txid)
-  // A state has the time of its last transaction. The log of a database that was just restored does not hold it.
+  // The time of a snapshot is that of its last transaction. Right after a restore the log is empty, so the present time serves.
   const timestampMs = named?.timestampMs ?? (last === undefined ? nowMs : decodeHeader(last).timestampMs)
   try {
     const { checksum, bytes } = await write({ source, position, path, timestampMs, signal, timers })
@@ -70,11 +76,11 @@ export async function putSnapshot(options: Omit<SnapshotOptions, 'leads'>): Prom
 }
 
 export async function recordSnapshot(
-  { manifest, leads }: Pick<SnapshotOptions, 'manifest' | 'leads'>,
+  { manifest, bridgesGap }: Pick<SnapshotOptions, 'manifest' | 'bridgesGap'>,
   { file, position }: PutSnapshot,
 ): Promise<Txid | undefined> {
-  await manifest.append({ head: leads ? position : manifest.state.head, added: [file], removed: [] })
-  return leads ? position.txid : undefined
+  await manifest.append({ head: bridgesGap ? position : manifest.state.head, added: [file], removed: [] })
+  return bridgesGap ? position.txid : undefined
 }
 
 async function write({

@@ -1,4 +1,4 @@
-/** One round of uploads: the waiting transactions become files of level 0, and one entry of the manifest names them all. */
+/** Uploads one round: the waiting transactions become files of level 0, and one entry of the manifest names all of them. */
 import { type ArchivedFile, LEVEL_COMMITTED, segmentKey } from '../../../shared/archive/layout.ts'
 import type { ManifestWriter } from '../chain/manifest-writer.ts'
 import { type ArchiveStorage, inParallel, requestsAtOnce } from '../../../shared/archive/storage.ts'
@@ -33,7 +33,7 @@ export interface Outgoing {
   readonly bytes: Buffer
 }
 
-/** The last transaction uploaded, which may not be the newest; undefined if the log lacks the next one. */
+/** Returns the last transaction that it uploaded, which may not be the newest. Undefined if the log lacks the next one. */
 export async function upload(options: UploadOptions, after: Txid): Promise<Txid | undefined> {
   const { storage, manifest, source, merge, timers } = options
   const segments = await waiting(source, after, timers)
@@ -44,7 +44,7 @@ export async function upload(options: UploadOptions, after: Txid): Promise<Txid 
     storage.put(file.key, bytes, file.timestampMs),
   )
   const { epoch, maxTxid, postApply } = decodeHeader(last)
-  assert(epoch !== undefined && postApply !== undefined, 'a committed segment says of which history it is')
+  assert(epoch !== undefined && postApply !== undefined, 'a committed segment has an epoch and a checksum')
   const head = { epoch, txid: maxTxid, checksum: postApply }
   await manifest.append({ head, added: outgoing.map(({ file }) => file), removed: [] })
   return maxTxid

@@ -1,7 +1,7 @@
 /** Limits a request to a store in time and in bytes. */
 import { S3_BYTES_PER_MS_MIN } from '../../limits.ts'
 
-/** A deadline for each direction of a request: a fixed time, plus the time for its bytes at the lowest accepted rate. */
+/** A deadline for sending and one for receiving: a fixed time, plus the time for the bytes at the lowest accepted rate. */
 export class Deadline {
   readonly #controller = new AbortController()
   readonly #timeoutMs: number
@@ -27,8 +27,8 @@ export class Deadline {
 }
 
 /**
- * Reads an answer of at most `bytesMax`. A throw ends the connection. `fetch` itself fails if the answer is shorter than
- * announced.
+ * Reads an answer of at most `bytesMax`. A longer answer throws, which closes the connection. `fetch` itself fails if the
+ * answer is shorter than announced.
  */
 export async function readAll({ body, headers }: Response, bytesMax: number): Promise<Buffer> {
   if (Number(headers.get('content-length')) > bytesMax) throw tooLong(bytesMax)

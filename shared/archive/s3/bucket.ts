@@ -1,6 +1,6 @@
 /**
- * An archive in a bucket of any S3-compatible store, with litestream's layout and metadata. If an answer is lost, the request
- * is sent again, which is safe because every write is idempotent.
+ * An archive in a bucket of any S3-compatible store, with litestream's layout and metadata. A request whose answer was lost is
+ * sent again, which is safe because every write is idempotent.
  */
 import { MacaroondError } from '../../errors.ts'
 import {
@@ -44,7 +44,7 @@ export class BucketStorage implements ArchiveStorage {
       if (textOf(page, 'IsTruncated') !== 'true') return found.toSorted((a, b) => (a.key < b.key ? -1 : 1))
       const next = textOf(page, 'NextContinuationToken')
       if (next === undefined || next === from || found.length > BUCKET_OBJECTS_MAX)
-        throw this.#odd('its list does not end')
+        throw this.#violation('its list of objects never ends')
       from = next
     }
   }
@@ -54,13 +54,13 @@ export class BucketStorage implements ArchiveStorage {
     const first = await this.#read(key, { start: 0, length: ARCHIVE_READ_BYTES })
     if (first === undefined || first.bytes.length === first.total) return first?.bytes
     if (first.total > MANIFEST_DOCUMENT_BYTES_MAX)
-      throw new MacaroondError('archive_damaged', `${key} is of ${first.total} bytes, more than it may be`)
+      throw new MacaroondError('archive_damaged', `${key} has ${first.total} bytes, more than it may have`)
     const ranges: ByteRange[] = []
     for (let start = first.bytes.length; start < first.total; start += ARCHIVE_READ_BYTES)
       ranges.push({ start, length: Math.min(ARCHIVE_READ_BYTES, first.total - start) })
     const rest = await inParallel(ranges, S3_PARTS_AT_ONCE, async (wanted) => {
       const piece = await this.#read(key, wanted, first.etag)
-      if (piece?.bytes.length !== wanted.length) throw this.#odd(`${key} changed while it was read`)
+      if (piece?.bytes.length !== wanted.length) throw this.#violation(`${key} changed while it was read`)
       return piece.bytes
     })
     return Buffer.concat([first.bytes, ...rest], first.total)
@@ -95,7 +95,7 @@ export class BucketStorage implements ArchiveStorage {
     await this.#client.send({ method: 'DELETE', name, expected: ['NoSuchKey', '404'], doing: `deleting ${key}` })
   }
 
-  /** Aborts multipart uploads that were begun and not completed. */
+  /** Aborts the unfinished multipart uploads of an earlier writer. */
   async sweep(): Promise<void> {
     await abortUploads(this.#client, this.#folder)
   }
@@ -107,9 +107,9 @@ export class BucketStorage implements ArchiveStorage {
     const { body } = await this.#client.send({ method: 'GET', query: { ...query, ...rest }, doing })
     const [page] = elements(body.toString('utf8'), 'ListBucketResult')
     if (page === undefined || !/^(true|false)$/.test(textOf(page, 'IsTruncated') ?? ''))
-      throw this.#odd(`it did not answer with a list while ${doing}`)
+      throw this.#violation(`it did not answer with a list while ${doing}`)
     const listed = textOf(page, 'Prefix')
-    if (listed !== undefined && listed !== query.prefix) throw this.#odd(`it lists something else while ${doing}`)
+    if (listed !== undefined && listed !== query.prefix) throw this.#violation(`it lists something else while ${doing}`)
     return page
   }
 
@@ -120,7 +120,7 @@ export class BucketStorage implements ArchiveStorage {
     const bytes = /^\d{1,15}$/.test(size) ? Number(size) : Number.NaN
     const timestampMs = Date.parse(textOf(content, 'LastModified') ?? '')
     if (!Number.isSafeInteger(bytes) || !Number.isFinite(timestampMs))
-      throw this.#odd(`its list has no size or no time for ${key}`)
+      throw this.#violation(`its list has no size or no time for ${key}`)
     return [{ key, bytes, timestampMs }]
   }
 
@@ -136,10 +136,10 @@ export class BucketStorage implements ArchiveStorage {
     })
     if (code === 'NoSuchKey' || code === '404') return undefined
     if (code === 'InvalidRange' || code === '416') return { bytes: Buffer.alloc(0), total: start, etag: undefined }
-    if (code !== '') throw this.#odd(`${key} changed while it was read`)
-    if (status === 200 && start > 0) throw this.#odd('it does not give parts of objects')
+    if (code !== '') throw this.#violation(`${key} changed while it was read`)
+    if (status === 200 && start > 0) throw this.#violation('it ignores the range of a read')
     const total = status === 200 ? body.length : Number(/\/(\d+)$/.exec(headers.get('content-range') ?? '')?.[1])
-    if (body.length !== Math.min(length, total - start)) throw this.#odd(`${key} comes in parts of another size`)
+    if (body.length !== Math.min(length, total - start)) throw this.#violation(`its answer for ${key} does not have the requested length`)
     return { bytes: body, total, etag: headers.get('etag') ?? undefined }
   }
 
@@ -150,7 +150,7 @@ export class BucketStorage implements ArchiveStorage {
     })
   }
 
-  #odd(what: string): MacaroondError {
+  #violation(what: string): MacaroondError {
     const { endpoint, bucket } = this.#client.settings
     return new MacaroondError('archive_unavailable', `${endpoint}, bucket ${bucket}: ${what}`, {
       hint: 'try again; if it persists, this store does not implement S3 correctly',
@@ -159,15 +159,15 @@ export class BucketStorage implements ArchiveStorage {
 }
 
 const LEVEL = /^ltx\/(\d)(?=\/|$)/
-const LEVELS = '000'
+const LEVEL_PADDING = '000'
 
 /**
  * Name in the bucket for a key, or for a prefix of keys. litestream names levels differently there: our key `ltx/0/<file>` is
  * `<folder>/0000/<file>`. All other keys stay the same, below the same folder.
  */
 export function objectName(folder: string, key: string): string {
-  if (key === 'ltx/') return `${folder}/${LEVELS}`
-  return `${folder}/${key.replace(LEVEL, `${LEVELS}$1`)}`
+  if (key === 'ltx/') return `${folder}/${LEVEL_PADDING}`
+  return `${folder}/${key.replace(LEVEL, `${LEVEL_PADDING}$1`)}`
 }
 
 /** Key for a name in the bucket. Undefined if the name is not below the folder. */

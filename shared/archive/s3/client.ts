@@ -20,7 +20,7 @@ export interface S3ClientOptions {
   readonly entropy: Pick<Entropy, 'uniform'>
   /** Waits between two attempts. */
   readonly wait?: (ms: number) => Promise<unknown>
-  /** Timeout of one attempt, without the time that its bytes take. Default S3_REQUEST_TIMEOUT_MS. */
+  /** Timeout of one attempt, to which the time for its bytes is added. Default S3_REQUEST_TIMEOUT_MS. */
   readonly timeoutMs?: number
 }
 
@@ -33,7 +33,7 @@ export interface S3Request {
   readonly body?: Buffer
   /** A longer answer is refused. Default S3_DOCUMENT_BYTES_MAX. */
   readonly bytesMax?: number
-  /** Failures that are returned instead of thrown: codes, or the status if the answer has no document. */
+  /** Failures that `send` returns instead of throwing: the code, or the status of an answer without an error document. */
   readonly expected?: readonly string[]
   /** Completes "… while …" in errors. */
   readonly doing: string
@@ -45,7 +45,7 @@ export interface S3Answer {
   readonly code: string
   readonly headers: Headers
   readonly body: Buffer
-  /** True if an earlier attempt failed without a definite answer, so it may have been carried out. */
+  /** True if an earlier attempt failed. The store may have carried it out although its answer was lost. */
   readonly repeated: boolean
 }
 
@@ -127,8 +127,8 @@ export class S3Client {
 }
 
 /**
- * Returns the error code, empty for a success. S3 sends some answers with status 200 before it knows the result, so the body
- * must be checked; a part of an object (206) is never such an answer.
+ * Returns the error code, empty for a success. S3 sends status 200 for some requests before it knows their result, so an error
+ * may be in the body. The body of a 206 is part of an object, and never an error.
  */
 function codeOf({ status, ok }: Response, body: Buffer): string {
   const isDocument = body[0] === '<'.charCodeAt(0) && body.length <= S3_DOCUMENT_BYTES_MAX
@@ -142,7 +142,7 @@ function retryAfterOf({ headers }: Response): number | undefined {
   return seconds > 0 ? seconds * 1_000 : undefined
 }
 
-/** Returns the name of the failure, without any text. `fetch` has it in the cause of its error. */
+/** Returns the code of a failure, without its text. `fetch` puts the code into the cause of its error. */
 function causeOf(error: unknown): string {
   if (!(error instanceof Error)) return ''
   if (error.name === 'TimeoutError') return 'timeout'

@@ -1,4 +1,4 @@
-/** Reads credentials for a bucket from where AWS's tools look: the environment, then the shared credentials file. */
+/** Reads the credentials of a bucket as AWS's tools do: from the environment, or else from the shared credentials file. */
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { MacaroondError } from '../../errors.ts'
@@ -13,11 +13,11 @@ export interface S3Credentials {
 
 const FILE_BYTES_MAX = 256 * 1024
 
-/** Throws archive_denied if there are none, or only a half of them. No message contains any part of them. */
+/** Throws archive_denied if there are none, or only one of key id and secret. No message contains any part of them. */
 export function readCredentials(env: NodeJS.ProcessEnv): S3Credentials {
   const [id, secret] = [env['AWS_ACCESS_KEY_ID'], env['AWS_SECRET_ACCESS_KEY']]
   if (!id && !secret) return fromFile(env)
-  if (!id || !secret) throw none(`AWS_${id ? 'SECRET_ACCESS_KEY' : 'ACCESS_KEY_ID'} is not set, its other half is`)
+  if (!id || !secret) throw missingCredentials(`AWS_${id ? 'SECRET_ACCESS_KEY' : 'ACCESS_KEY_ID'} is not set, but the other one of the pair is`)
   return credentials(id, secret, env['AWS_SESSION_TOKEN'])
 }
 
@@ -32,11 +32,11 @@ function fromFile(env: NodeJS.ProcessEnv): S3Credentials {
   try {
     text = readSmallFile(file, FILE_BYTES_MAX).bytes.toString('utf8')
   } catch {
-    throw none(`AWS_ACCESS_KEY_ID is not set, and ${file} cannot be read`)
+    throw missingCredentials(`AWS_ACCESS_KEY_ID is not set, and ${file} cannot be read`)
   }
   const section = sectionOf(text, profile)
   const [id, secret] = [section.get('aws_access_key_id'), section.get('aws_secret_access_key')]
-  if (!id || !secret) throw none(`${file} has no keys for the profile "${profile}"`)
+  if (!id || !secret) throw missingCredentials(`${file} has no keys for the profile "${profile}"`)
   return credentials(id, secret, section.get('aws_session_token'))
 }
 
@@ -53,7 +53,7 @@ function sectionOf(text: string, profile: string): ReadonlyMap<string, string> {
   return values
 }
 
-function none(what: string): MacaroondError {
+function missingCredentials(what: string): MacaroondError {
   return new MacaroondError('archive_denied', `there are no credentials for the archive’s bucket: ${what}`, {
     hint: 'set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE with a file of shared credentials',
   })

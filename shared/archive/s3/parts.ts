@@ -19,7 +19,7 @@ export async function uploadParts(client: S3Client, upload: Upload): Promise<voi
   const doing = `writing ${name}`
   const begun = await client.send({ method: 'POST', name, query: { uploads: '' }, headers, doing })
   const uploadId = textOf(begun.body.toString('utf8'), 'UploadId')
-  if (uploadId === undefined) throw new MacaroondError('archive_unavailable', `no upload was begun while ${doing}`)
+  if (uploadId === undefined) throw new MacaroondError('archive_unavailable', `the store did not start an upload while ${doing}`)
   try {
     await complete(client, upload, uploadId, await sendParts(client, upload, uploadId))
   } catch (error) {
@@ -29,7 +29,9 @@ export async function uploadParts(client: S3Client, upload: Upload): Promise<voi
   }
 }
 
-/** Sends a few parts at a time. Resolves with the tags of all parts, or rejects with the first error, once no request runs. */
+/**
+ * Sends a few parts at a time. Resolves with the tags of all parts. Rejects with the first error after all requests have ended.
+ */
 async function sendParts(client: S3Client, { name, content }: Upload, uploadId: string): Promise<readonly string[]> {
   const tags: string[] = []
   const parts = partsOf(content)
@@ -56,7 +58,7 @@ async function sendParts(client: S3Client, { name, content }: Upload, uploadId: 
 }
 
 /**
- * Completes the upload. If the answer of an attempt was lost, the upload may be gone and the object there, which is a success.
+ * Completes the upload. If an attempt succeeded and its answer was lost, the next one finds the object and no upload.
  */
 async function complete(
   client: S3Client,
@@ -76,14 +78,14 @@ async function complete(
   const isThere = (await sizeOf(client, name)) === sizeOfContent(content)
   if (isThere && (code === '' || repeated)) return
   if (code === '') throw notStored(name)
-  throw new MacaroondError('archive_unavailable', `the upload was ended by somebody else while ${doing}`, {
-    hint: 'is there another writer, or a rule of the bucket that ends uploads early?',
+  throw new MacaroondError('archive_unavailable', `another program ended the upload while ${doing}`, {
+    hint: 'find out if another program writes to this folder, or if a rule of the bucket aborts uploads early',
   })
 }
 
 /**
- * Checks that the store has the object, because a proxy may have answered instead. The tag must exist but is not compared: it
- * is no checksum if the store encrypts.
+ * Checks that the store has the object, because a proxy may have answered instead. The tag must exist but is not compared,
+ * because it is not a checksum if the store encrypts.
  */
 export async function requireStored(client: S3Client, { name, content }: Upload, { headers }: S3Answer): Promise<void> {
   requireTag(headers, name)
@@ -152,10 +154,10 @@ async function* partsOf(content: Content): AsyncGenerator<Part, void> {
     }
   }
   if (heldBytes > 0) yield { number, body: Buffer.concat(held, heldBytes) }
-  if (total !== size) throw new Error(`${total} bytes came where ${size} were announced`)
+  if (total !== size) throw new Error(`the content has ${total} bytes, but ${size} were announced`)
 }
 
-/** Reads a small content into memory. `doing` completes "… while …" in the error if the source fails. */
+/** Reads small content into memory. `doing` completes "… while …" in the error if the source fails. */
 export async function wholeOf(content: Content, doing: string): Promise<Buffer> {
   try {
     const parts: Buffer[] = []

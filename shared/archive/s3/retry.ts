@@ -1,4 +1,4 @@
-/** Pure core that decides if a request to a store is retried, and when. */
+/** Pure core that decides whether and when a request to a store is retried. */
 import { S3_ATTEMPTS_MAX, S3_RETRY_BASE_MS, S3_RETRY_MS_MAX, S3_SLOW_DOWN_BASE_MS } from '../../limits.ts'
 
 export interface S3Failure {
@@ -12,7 +12,7 @@ export interface S3Failure {
 
 const BUSY_STATUSES: readonly number[] = [429, 503]
 const TRANSIENT_STATUSES: readonly number[] = [408, 500, 502, 504]
-/** Codes for concurrent requests, for bytes damaged on the way, and for errors after a status of success. */
+/** Codes of failures that may pass: concurrent requests, bytes damaged on the way, and errors that follow a status 200. */
 const TRANSIENT_CODES: readonly string[] = [
   'InternalError',
   'ConditionalRequestConflict',
@@ -24,10 +24,10 @@ const TRANSIENT_CODES: readonly string[] = [
 ]
 
 export function isTransient({ status, code }: S3Failure): boolean {
-  return status === undefined || isBusy({ status, code }) || TRANSIENT_STATUSES.includes(status) || isOfCode(code)
+  return status === undefined || isBusy({ status, code }) || TRANSIENT_STATUSES.includes(status) || isTransientCode(code)
 }
 
-function isOfCode(code: string): boolean {
+function isTransientCode(code: string): boolean {
   return TRANSIENT_CODES.includes(code)
 }
 
@@ -36,8 +36,8 @@ function isBusy({ status = 0, code }: S3Failure): boolean {
 }
 
 /**
- * Milliseconds to wait after attempt `attempt`, counted from 1; undefined if there is no further attempt. Full jitter
- * (`uniform` in [0, 1)), so that requests that failed together are not repeated together.
+ * Milliseconds to wait after attempt `attempt`, counted from 1; undefined if there is no further attempt. It uses full jitter,
+ * by `uniform` in [0, 1), so that requests that failed together are not repeated together.
  */
 export function retryDelayMs(failure: S3Failure, attempt: number, uniform: number): number | undefined {
   if (attempt >= S3_ATTEMPTS_MAX || !isTransient(failure)) return undefined

@@ -1,6 +1,6 @@
 /**
- * Pure core that finds a bucket's address from an `s3://` URL, as litestream writes it, and from the environment of AWS's
- * tools.
+ * Pure core that derives a bucket's address from an `s3://` URL in litestream's form, and from the environment variables of
+ * AWS's tools.
  */
 import { MacaroondError } from '../../errors.ts'
 
@@ -19,7 +19,7 @@ export interface S3Settings {
 
 const REGION = 'us-east-1'
 const PARAMETERS: readonly string[] = ['endpoint', 'region', 'forcePathStyle', 'force-path-style']
-/** For each provider: pattern of bucket and region in a host name, the provider's host, and its path style. */
+/** For each provider: the pattern that finds bucket and region in a host name, the host of a region, and the path style. */
 const PROVIDERS: readonly (readonly [RegExp, (region: string) => string, pathStyle: boolean])[] = [
   [/^(.+)\.s3(?:[.-]([a-z0-9-]+))?\.amazonaws\.com$/, awsHost, false],
   [/^(.+)\.([a-z0-9-]+)\.digitaloceanspaces\.com$/, (region) => `${region}.digitaloceanspaces.com`, false],
@@ -34,12 +34,12 @@ export function parseS3Url(text: string, env: NodeJS.ProcessEnv): S3Settings {
   if (url.username !== '' || url.password !== '') throw invalid('its URL holds credentials', CREDENTIALS_HINT)
   const unknown = [...url.searchParams.keys()].find((name) => !PARAMETERS.includes(name))
   if (unknown !== undefined)
-    throw invalid(`unknown parameter "${unknown.slice(0, 40)}"`, `those of a bucket are ${PARAMETERS.join(', ')}`)
+    throw invalid(`unknown parameter "${unknown.slice(0, 40)}"`, `a bucket's parameters are ${PARAMETERS.join(', ')}`)
   return { location: text, prefix: folderOf(url), ...addressOf(url, env) }
 }
 
 const CREDENTIALS_HINT =
-  'give them as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or in the file of shared credentials: a URL is shown'
+  'give them as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or in the shared credentials file: logs and messages show a URL'
 
 function addressOf(url: URL, env: NodeJS.ProcessEnv): Omit<S3Settings, 'location' | 'prefix'> {
   const known = providerOf(url.host)
@@ -47,7 +47,7 @@ function addressOf(url: URL, env: NodeJS.ProcessEnv): Omit<S3Settings, 'location
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]$/.test(bucket)) throw invalid('it names no bucket')
   const region =
     url.searchParams.get('region') ?? known?.region ?? env['AWS_REGION'] ?? env['AWS_DEFAULT_REGION'] ?? REGION
-  if (!/^[A-Za-z0-9-]{1,64}$/.test(region)) throw invalid('its region is no name')
+  if (!/^[A-Za-z0-9-]{1,64}$/.test(region)) throw invalid('its region is not a valid name')
   const own = customEndpoint(url, env)
   const endpoint = own ?? `https://${known?.host(region) ?? awsHost(region)}`
   // A certificate for `*.host` does not cover bucket names with a dot.
@@ -57,23 +57,23 @@ function addressOf(url: URL, env: NodeJS.ProcessEnv): Omit<S3Settings, 'location
 
 function parse(text: string): URL {
   const url = text.length > 2_048 ? null : URL.parse(text)
-  if (url === null || url.protocol !== 's3:' || url.host === '' || url.hash !== '') throw invalid('it is no URL')
+  if (url === null || url.protocol !== 's3:' || url.host === '' || url.hash !== '') throw invalid('it is not an s3:// URL')
   return url
 }
 
-/** The folder is mandatory: without it litestream finds nothing in most stores, and a bucket often serves several purposes. */
+/** A folder is required: without one litestream finds nothing in most stores, and other programs may use the bucket too. */
 function folderOf(url: URL): string {
   let path: string
   try {
     path = decodeURIComponent(url.pathname)
   } catch {
-    throw invalid('its path is not well encoded')
+    throw invalid('its path has a wrong percent-encoding')
   }
   const folder = path.replaceAll(/^\/+|\/+$/g, '')
   if (folder === '') throw invalid('it names no folder in the bucket', 'for example s3://my-bucket/macaroond')
   const isPlain = folder.split('/').every((part) => !['', '.', '..'].includes(part))
   if (isPlain && folder.length <= 512 && /^[^\p{Cc}\\]+$/u.test(folder)) return folder
-  throw invalid('its folder has parts that not every store keeps as they are')
+  throw invalid('its folder has parts that some stores change, such as ".." or an empty name')
 }
 
 function providerOf(host: string):
@@ -95,7 +95,9 @@ function awsHost(region: string): string {
   return `s3.${region}.amazonaws.com${region.startsWith('cn-') ? '.cn' : ''}`
 }
 
-/** Accepts litestream's short form `bucket.localhost:9000` for a store on its own port, without TLS. */
+/**
+ * Returns the bucket. In litestream's form for a local store, `bucket.localhost:9000`, it is the first part of the host name.
+ */
 function localBucket({ host, port, hostname }: URL): string {
   if (port === '') return host
   return hostname.includes('.') ? hostname.slice(0, hostname.indexOf('.')) : ''
@@ -113,9 +115,9 @@ function customEndpoint(url: URL, env: NodeJS.ProcessEnv): string | undefined {
 function originOf(text: string): string {
   const isLocal = /^(localhost|127\.|\[::1\])/.test(text)
   const url = URL.parse(/^https?:\/\//.test(text) ? text : `${isLocal ? 'http' : 'https'}://${text}`)
-  if (url === null) throw invalid('its endpoint is no URL')
+  if (url === null) throw invalid('its endpoint is not a URL')
   if (url.username !== '' || url.password !== '') throw invalid('its endpoint holds credentials', CREDENTIALS_HINT)
-  if (url.pathname !== '/' || url.search !== '') throw invalid('its endpoint has a path: it is a scheme and a host')
+  if (url.pathname !== '/' || url.search !== '') throw invalid('its endpoint must be a scheme and a host, without a path')
   return url.origin
 }
 
@@ -123,7 +125,7 @@ function forcedStyle({ searchParams }: URL): boolean | undefined {
   const text = searchParams.get('forcePathStyle') ?? searchParams.get('force-path-style')
   if (text === null) return undefined
   if (text === 'true' || text === 'false') return text === 'true'
-  throw invalid('forcePathStyle is true or false')
+  throw invalid('forcePathStyle must be true or false')
 }
 
 function invalid(
@@ -133,7 +135,7 @@ function invalid(
   return new MacaroondError('config_invalid', `not a bucket for an archive: ${what}`, { hint })
 }
 
-/** URL of a request. It encodes every byte that is not plain, so that the sent URL equals the signed one. */
+/** Builds the URL of a request. It encodes all special characters, so that `fetch` sends the URL that was signed. */
 export function urlOf(
   { endpoint, bucket, pathStyle }: S3Settings,
   name: string = '',

@@ -1,6 +1,6 @@
 /**
- * Reads the few kinds of documents that S3 sends: elements with text leaves, whose attributes do not matter. Elements are found
- * by name, because the store is not trusted to keep an order. An element that was cut off has no end tag, so it is not found.
+ * Reads the few kinds of documents that S3 sends: nested elements with text, whose attributes do not matter. Elements are found
+ * by name, because stores differ in their order. An element that was cut off has no end tag, so it is not found.
  */
 
 const ENTITIES: ReadonlyMap<string, string> = new Map([
@@ -14,7 +14,7 @@ const ENTITIES: ReadonlyMap<string, string> = new Map([
 /** Contents of each `<name>…</name>`, in order. Elements of one name do not nest in these documents. */
 export function elements(xml: string, name: string): readonly string[] {
   const found: string[] = []
-  // The tag must not contain `<`: otherwise a document of opening tags only would take quadratic time.
+  // The pattern excludes `<`, because a document of opening tags only would otherwise take quadratic time.
   const opening = new RegExp(`<${name}(?:\\s[^<>]*)?>`, 'g')
   const closing = `</${name}>`
   for (let match = opening.exec(xml); match !== null; match = opening.exec(xml)) {
@@ -26,7 +26,7 @@ export function elements(xml: string, name: string): readonly string[] {
   return found
 }
 
-/** Text of the first such element; undefined if there is none. */
+/** Text of the first element of that name; undefined if there is none. */
 export function textOf(xml: string, name: string): string | undefined {
   const [first] = elements(xml, name)
   return first === undefined ? undefined : unescapeXml(first.trim())

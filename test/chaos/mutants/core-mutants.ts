@@ -133,8 +133,8 @@ export const CORE_MUTANTS: readonly CoreMutant[] = [
   {
     name: 'a purge believes the wall clock',
     file: 'primary/authority/purge.ts',
-    find: 'const nowMs = Math.min(requireBelieved(context).earliestMs, soberMs)',
-    replace: 'const nowMs = requireBelieved(context).earliestMs + 0 * soberMs',
+    find: 'const nowMs = Math.min(requireBelieved(context).earliestMs, deletionClockMs)',
+    replace: 'const nowMs = requireBelieved(context).earliestMs + 0 * deletionClockMs',
     by: 'test/primary/authority/purge.test.ts',
   },
   {
@@ -348,7 +348,7 @@ export const CORE_MUTANTS: readonly CoreMutant[] = [
   {
     name: 'an empty place is the archive, whatever the database remembers',
     file: 'primary/archiver/chain/known-place.ts',
-    find: 'throw notThere(storage, first, numbers.length > 0)',
+    find: 'throw archiveMissing(storage, first, numbers.length > 0)',
     replace: 'return first',
     by: 'test/primary/archiver/chain/known-place.test.ts',
   },

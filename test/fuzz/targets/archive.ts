@@ -12,7 +12,7 @@ import {
 } from '../../../shared/archive/manifest.ts'
 import { emptyManifest, follow } from '../../../shared/archive/manifest-state.ts'
 import {
-  blocksOfArchived,
+  readPackedPages,
   readArchived,
   readSegmentFile,
   streamSegmentFile,
@@ -127,7 +127,7 @@ async function runFile(input: Buffer): Promise<string> {
   const ends = [FILE, unsigned].map(async (file) => {
     const whole = await endOf(() => readSegmentFile(found, file).then(({ header }) => header))
     const streamed = await endOf(() => streamSegmentFile(found, file, { onPage: () => undefined }))
-    const blocks = await endOf(async () => blocksOfArchived(file, await readArchived(found, file), () => undefined))
+    const blocks = await endOf(async () => readPackedPages(file, await readArchived(found, file), () => undefined))
     requireSame(
       [streamed.refused, blocks.refused],
       [whole.refused, whole.refused],

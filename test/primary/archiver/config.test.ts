@@ -15,7 +15,7 @@ test.each([
   [{ to: 's3://my-bucket/f?regoin=x' }, 'to: not a bucket for an archive: unknown parameter "regoin"'],
   [{ to: 's3://AKI:hunter2@my-bucket/f' }, 'to: not a bucket for an archive: its URL holds credentials'],
   [{ to: 'ftp://AKI:hunter2@host/f' }, 'to: not a place for an archive: ftp://…'],
-  [{ copies: ['s3://'] }, 'copies.0: not a bucket for an archive: it is no URL'],
+  [{ copies: ['s3://'] }, 'copies.0: not a bucket for an archive: it is not an s3:// URL'],
   [{ copies: ['/a', '/a'] }, 'a place is named twice'],
   [{ to: '/a', copies: ['/a'] }, 'a place is named twice'],
   [{ copies: ['/a', '/b', '/c', '/d', '/e'] }, 'copies: '],

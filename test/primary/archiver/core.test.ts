@@ -27,15 +27,15 @@ class Driver {
   nowMs = 0
   /** In the chain, and beside it. */
   started: ArchiveWork | undefined
-  beside: ArchiveWork | undefined
+  background: ArchiveWork | undefined
   wakeAtMs: number | undefined
 
   send(event: ArchiverEvent, atMs: number = this.nowMs): this {
     this.nowMs = atMs
     const { state, start, wakeAtMs } = archiverStep(this.state, event, atMs, RULES)
     this.state = state
-    this.started = start.find(({ kind }) => kind !== 'aside')
-    this.beside = start.find(({ kind }) => kind === 'aside')
+    this.started = start.find(({ kind }) => kind !== 'background')
+    this.background = start.find(({ kind }) => kind === 'background')
     this.wakeAtMs = wakeAtMs
     return this
   }
@@ -145,10 +145,10 @@ describe('the archiver', () => {
     expect(alerts(61_000)).toEqual(['retain is late'])
     expect(alerts(601_000)).toEqual(['retain is late', 'drill takes unusually long'])
     own
-      .send({ kind: 'aside failed', failure: failure('a file is damaged') })
+      .send({ kind: 'background failed', failure: failure('a file is damaged') })
       .send({ kind: 'job done', archived: undefined })
     expect(alerts(61_000)).toEqual(['drill fails: a file is damaged'])
-    own.send({ kind: 'due', job: 'drill' }).send({ kind: 'aside done' })
+    own.send({ kind: 'due', job: 'drill' }).send({ kind: 'background done' })
     expect(alerts(61_000)).toEqual([])
   })
 
@@ -160,36 +160,36 @@ describe('the archiver', () => {
 
   test('uploads during a snapshot or a drill, and names the snapshot once it is there', () => {
     const own = driver().claimed().send({ kind: 'due', job: 'snapshot' })
-    expect([own.started, own.beside]).toEqual([undefined, { kind: 'aside', job: 'snapshot' }])
+    expect([own.started, own.background]).toEqual([undefined, { kind: 'background', job: 'snapshot' }])
     own.committed(6).send({ kind: 'due', job: 'drill' })
-    expect(own.beside).toBeUndefined()
-    own.send({ kind: 'uploaded', archived: txid(6) }).send({ kind: 'aside done' })
-    expect([own.started, own.beside]).toEqual([
+    expect(own.background).toBeUndefined()
+    own.send({ kind: 'uploaded', archived: txid(6) }).send({ kind: 'background done' })
+    expect([own.started, own.background]).toEqual([
       { kind: 'job', job: 'snapshot' },
-      { kind: 'aside', job: 'drill' },
+      { kind: 'background', job: 'drill' },
     ])
     own.committed(7, 5_000).send({ kind: 'job done', archived: undefined })
     expect(own.started).toEqual({ kind: 'upload', after: 6 })
-    own.send({ kind: 'uploaded', archived: txid(7) }).send({ kind: 'aside done' })
-    expect([own.state.due, own.state.prepared, own.state.aside]).toEqual([[], false, undefined])
+    own.send({ kind: 'uploaded', archived: txid(7) }).send({ kind: 'background done' })
+    expect([own.state.due, own.state.snapshotUploaded, own.state.background]).toEqual([[], false, undefined])
   })
 
   test('deletes nothing while a drill reads or a snapshot lacks its entry, and begins neither then', () => {
     const own = driver().claimed().send({ kind: 'due', job: 'snapshot' }).send({ kind: 'due', job: 'retain' })
     expect(own.started).toBeUndefined()
-    own.send({ kind: 'aside done' })
+    own.send({ kind: 'background done' })
     expect(own.started).toEqual({ kind: 'job', job: 'snapshot' })
     own.send({ kind: 'job done', archived: undefined })
     expect(own.started).toEqual({ kind: 'job', job: 'retain' })
     own.send({ kind: 'due', job: 'drill' })
-    expect(own.beside).toBeUndefined()
+    expect(own.background).toBeUndefined()
     own.send({ kind: 'job done', archived: undefined })
-    expect(own.beside).toEqual({ kind: 'aside', job: 'drill' })
+    expect(own.background).toEqual({ kind: 'background', job: 'drill' })
   })
 
   test('a failure beside the chain leaves the known chain unchanged', () => {
     const own = driver().claimed().send({ kind: 'due', job: 'snapshot' })
-    own.send({ kind: 'aside failed', failure: failure('no space') }).committed(6)
+    own.send({ kind: 'background failed', failure: failure('no space') }).committed(6)
     expect(own.started).toEqual(UPLOAD)
     expect([own.state.due, own.state.errors]).toEqual([[], { snapshot: failure('no space') }])
   })
@@ -197,10 +197,10 @@ describe('the archiver', () => {
   test('a gap found while a snapshot is put waits for its file, and takes one that leads', () => {
     const own = driver().claimed().send({ kind: 'due', job: 'snapshot' }).committed(9).send({ kind: 'gap' })
     expect(own.started).toBeUndefined()
-    own.send({ kind: 'aside done' })
-    expect([own.started, own.beside]).toEqual([{ kind: 'job', job: 'snapshot' }, undefined])
+    own.send({ kind: 'background done' })
+    expect([own.started, own.background]).toEqual([{ kind: 'job', job: 'snapshot' }, undefined])
     own.send({ kind: 'job done', archived: txid(9) })
-    expect([own.state.due, own.state.prepared, own.state.archived]).toEqual([[], false, 9])
+    expect([own.state.due, own.state.snapshotUploaded, own.state.archived]).toEqual([[], false, 9])
   })
 
   test('has one job a lane, and always works, knows when to wake, or has nothing to do', () => {
@@ -211,22 +211,22 @@ describe('the archiver', () => {
         const own = driver().send({ kind: 'tick' })
         let committed = 5
         for (const [what, laterMs, job] of drawn) {
-          const { working, aside } = own.state
+          const { working, background } = own.state
           const outcome =
-            what > 3 ? undefined : (outcomeOf(working, own.state, what) ?? asideOutcomeOf(own.state, what))
+            what > 3 ? undefined : (outcomeOf(working, own.state, what) ?? backgroundOutcomeOf(own.state, what))
           if (what === 4) own.committed((committed += 1), own.nowMs + laterMs)
           else own.send(what === 5 ? { kind: 'due', job } : (outcome ?? { kind: 'tick' }), own.nowMs + laterMs)
           if (own.started !== undefined) expect(working === undefined || outcome !== undefined).toBe(true)
           const { state, wakeAtMs, nowMs } = own
-          if (own.beside !== undefined) expect(aside === undefined || outcome !== undefined).toBe(true)
+          if (own.background !== undefined) expect(background === undefined || outcome !== undefined).toBe(true)
           const idle = state.claimed && state.archived === state.committed && !state.needsSnapshot
           const waiting = idle && (state.due.length === 0 || nowMs < state.retryAtMs)
-          const works = state.working !== undefined || state.aside !== undefined
+          const works = state.working !== undefined || state.background !== undefined
           expect(works || wakeAtMs !== undefined || waiting).toBe(true)
           const deletes = state.working?.kind === 'job' && state.working.job === 'retain'
-          expect(deletes && (state.aside !== undefined || state.prepared)).toBe(false)
+          expect(deletes && (state.background !== undefined || state.snapshotUploaded)).toBe(false)
           const leads = state.working?.kind === 'job' && state.working.job === 'snapshot'
-          expect(leads && state.aside === 'snapshot').toBe(false)
+          expect(leads && state.background === 'snapshot').toBe(false)
           expect(state.archived).toBeLessThanOrEqual(state.committed)
         }
       }),
@@ -259,7 +259,7 @@ function outcomeOf(
   return { kind: 'job done', archived: work.job === 'snapshot' ? committed : undefined }
 }
 
-function asideOutcomeOf({ aside }: ArchiverState, what: number): ArchiverEvent | undefined {
-  if (aside === undefined) return undefined
-  return what === 0 ? { kind: 'aside failed', failure: failure('x') } : { kind: 'aside done' }
+function backgroundOutcomeOf({ background }: ArchiverState, what: number): ArchiverEvent | undefined {
+  if (background === undefined) return undefined
+  return what === 0 ? { kind: 'background failed', failure: failure('x') } : { kind: 'background done' }
 }

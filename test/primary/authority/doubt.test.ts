@@ -140,7 +140,7 @@ test('everything that needs to know the time is refused in doubt, and whatever r
   ]
   expect(commands.every(({ kind }) => ESSENTIAL.has(kind))).toBe(true)
   expect(codeOf(() => authority.mint())).toBe('clock_implausible')
-  expect(codeOf(() => authority.do({ kind: 'revocations.purge', actor: ACTOR, rows: [], soberMs: 0 }))).toBe(
+  expect(codeOf(() => authority.do({ kind: 'revocations.purge', actor: ACTOR, rows: [], deletionClockMs: 0 }))).toBe(
     'clock_implausible',
   )
   expect(commands.map((command) => codeOf(() => authority.do(command)))).toEqual(commands.map(() => 'done'))

@@ -26,8 +26,8 @@ class Purger extends Tenants {
     this.written(this.do({ kind: 'token.revoke', actor: ACTOR, ...named, reason: '' }).rows)
   }
 
-  purge(soberMs: number = this.nowMs): number {
-    const { rows, answer } = this.do({ kind: 'revocations.purge', actor: ACTOR, rows: this.log, soberMs })
+  purge(deletionClockMs: number = this.nowMs): number {
+    const { rows, answer } = this.do({ kind: 'revocations.purge', actor: ACTOR, rows: this.log, deletionClockMs })
     this.written(rows)
     return (answer as Purged).purged
   }
@@ -128,7 +128,7 @@ describe('a purge', () => {
     })
     for (const { id, expiresAt } of tokens) purger.revokeToken(id, expiresAt)
     purger.nowMs += OUTLIVED_MS + DAY_MS
-    const { rows } = purger.do({ kind: 'revocations.purge', actor: ACTOR, rows: purger.log, soberMs: purger.nowMs })
+    const { rows } = purger.do({ kind: 'revocations.purge', actor: ACTOR, rows: purger.log, deletionClockMs: purger.nowMs })
     const ranges = rows.flatMap(({ table, row }) => (table === 'revocations purged' ? [row] : []))
     expect(ranges).toEqual([
       { first: 1, last: 3 },

@@ -1,27 +1,27 @@
 /** The time of a cut-off has one name in the SDK and another in messages. */
 import { expect, test } from 'vitest'
-import { fromIssuedUpTo, listed, showRevocations, toIssuedUpTo } from '../../../primary/signer/revocations.ts'
+import { toWire, listFromWire, showRevocations, fromWire } from '../../../primary/signer/revocations.ts'
 
 const ROW = { seq: 1, kind: 'org', org: 'acme', untilMs: 5, atMs: 6 } as const
 const SHOWN = { seq: 1, kind: 'org', org: 'acme', issuedUpToMs: 5, atMs: 6 }
 const TOKEN = { seq: 2, kind: 'token', org: 'acme', id: 'a.b', atMs: 6 } as const
 
 test('a request is sent with the field of the message', () => {
-  expect(fromIssuedUpTo({ org: 'acme', issuedUpToMs: 5, reason: '' })).toStrictEqual({
+  expect(toWire({ org: 'acme', issuedUpToMs: 5, reason: '' })).toStrictEqual({
     org: 'acme',
     untilMs: 5,
     reason: '',
   })
-  expect(fromIssuedUpTo({ org: 'acme' })).toStrictEqual({ org: 'acme' })
+  expect(toWire({ org: 'acme' })).toStrictEqual({ org: 'acme' })
 })
 
 test('an answer is shown with the field of the SDK, in the order of the message', () => {
-  expect(JSON.stringify(toIssuedUpTo(ROW))).toBe(JSON.stringify(SHOWN))
-  expect(toIssuedUpTo(TOKEN)).toStrictEqual(TOKEN)
+  expect(JSON.stringify(fromWire(ROW))).toBe(JSON.stringify(SHOWN))
+  expect(fromWire(TOKEN)).toStrictEqual(TOKEN)
 })
 
 test('every revocation of a list is shown so', () => {
-  expect(listed({ revocations: [ROW, TOKEN], next: 2 })).toStrictEqual({ revocations: [SHOWN, TOKEN], next: 2 })
+  expect(listFromWire({ revocations: [ROW, TOKEN], next: 2 })).toStrictEqual({ revocations: [SHOWN, TOKEN], next: 2 })
 })
 
 test('a revocation that is looked up is shown so, with its coverage', async () => {

@@ -181,10 +181,10 @@ export class Authority {
     }
   }
 
-  async snapshot(leads: boolean = false): Promise<void> {
+  async snapshot(bridgesGap: boolean = false): Promise<void> {
     const path = join(this.folder, 'snapshot.tmp')
     const { signal } = new AbortController()
-    const common = { storage: this.#storage, manifest: this.#manifest, source: this.#log, leads, path, signal }
+    const common = { storage: this.#storage, manifest: this.#manifest, source: this.#log, bridgesGap, path, signal }
     const archived = await snapshot({ ...common, nowMs: this.nowMs, timers: systemClock })
     if (archived !== undefined) this.#claimed = { archived, needsSnapshot: false }
   }

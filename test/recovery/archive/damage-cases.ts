@@ -200,7 +200,7 @@ const REPAIRED = of('primary, repaired', [
   [
     'page zeroed, and a file of the archive cut',
     'asks',
-    'of another size',
+    'its size differs',
     ({ primary, archive }) => {
       zeroPageOf(primary, 'issued')
       cutBytes(segmentsOf(archive)[3]!, 100)
@@ -239,12 +239,12 @@ const SIGNED = of('archive', [
       writeFileSync(path, readFileSync(path).fill(0, 100, 200))
     },
   ],
-  ['file cut', 'refuses', 'of another size', ({ archive }) => cutBytes(segmentsOf(archive)[3]!, 100)],
+  ['file cut', 'refuses', 'its size differs', ({ archive }) => cutBytes(segmentsOf(archive)[3]!, 100)],
   ['file missing', 'refuses', 'is missing in the archive', ({ archive }) => rmSync(segmentsOf(archive)[3]!)],
   [
     'older file in place',
     'refuses',
-    'of another size|not what was archived',
+    'its size differs|not what was archived',
     ({ archive }) => cpSync(segmentsOf(archive)[2]!, segmentsOf(archive)[3]!),
   ],
   [

@@ -63,7 +63,7 @@ class Scene {
       entropy: systemEntropy,
       log: silentLog,
       alarm: () => undefined,
-      remembered: () => ({ here: undefined, elsewhere: [] }),
+      recordedChains: () => ({ here: undefined, elsewhere: [] }),
       newArchive: false,
       onRepaired: () => undefined,
       onDrilled: () => undefined,

@@ -66,7 +66,7 @@ describe('a file of the archive that is gone or damaged', () => {
     const segment = authority.source.segment.bind(authority.source)
     Object.assign(authority.source, { segment: (txid: Txid) => (txid < 6 ? undefined : segment(txid)) })
     const { repaired, needsSnapshot } = await authority.claimAgain({ filesBad: true })
-    expect(repaired).toEqual([expect.stringContaining('named no longer')])
+    expect(repaired).toEqual([expect.stringContaining('removed from the manifest')])
     expect(needsSnapshot).toBe(true)
     expect(await problemsOf(authority)).toEqual([])
     await authority.compact(1)

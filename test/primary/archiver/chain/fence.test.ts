@@ -300,12 +300,12 @@ describe('claims of epochs', () => {
     storage.objects.delete(segmentKey(0, { minTxid: txid(1), maxTxid: txid(1) }))
     storage.objects.delete(epochKey(epoch(1)))
     await expect(readManifest(storage, KEY.publicKey)).rejects.toThrow(/claim of epoch 1 is missing/)
-    expect(await own.proveClaim()).toBe(true)
-    expect(await own.proveClaim()).toBe(false)
+    expect(await own.ensureClaim()).toBe(true)
+    expect(await own.ensureClaim()).toBe(false)
     expect((await readManifest(storage, KEY.publicKey)).seq).toBe(2)
     storage.objects.delete(epochKey(epoch(1)))
     await claimed(storage, 1, 'b')
-    await expect(own.proveClaim()).rejects.toMatchObject({ code: 'archive_fenced' })
+    await expect(own.ensureClaim()).rejects.toMatchObject({ code: 'archive_fenced' })
   })
 
   test('decide which entries count: one of a timeline that did not claim its epoch is refused', async () => {

@@ -69,7 +69,7 @@ describe('the URL of a bucket', () => {
     ['s3://b22/', 'no folder'],
     ['s3://b22/a/../b//c', 'parts that not every store keeps'],
     ['s3://b22/a%2f%2e%2e%2fb', 'parts that not every store keeps'],
-    ['s3://b22/%ff', 'not well encoded'],
+    ['s3://b22/%ff', 'percent-encoding'],
     ['s3://b22/a%00b', 'parts that not every store keeps'],
     ['s3://b/f', 'names no bucket'],
     ['s3://-b2-/f', 'names no bucket'],

@@ -1,11 +1,12 @@
 /**
- * The time used for irreversible deletes. It never runs ahead of last archive write + monotonic time + CLOCK_JUMP_MS_MAX, so a
- * wall clock that jumps forward deletes nothing early. After a long stop it is late: some files then stay until a later start.
+ * The clock of irreversible deletes. It is the wall clock, but never ahead of a known past time + elapsed monotonic time +
+ * CLOCK_JUMP_MS_MAX. So a wall clock that jumps forward deletes nothing early. After a long stop this clock is late, and some
+ * deletes wait for a later start.
  */
 import type { Clock } from '../../shared/clock.ts'
 import { CLOCK_JUMP_MS_MAX } from '../../shared/limits.ts'
 
-export class SoberClock {
+export class DeletionClock {
   readonly #clock: Clock
   #known: { readonly wallMs: number; readonly monotonicMs: number } | undefined
 
@@ -13,8 +14,8 @@ export class SoberClock {
     this.#clock = clock
   }
 
-  /** Sets the time of the last write before this start; undefined for a new archive. Only the first call counts. */
-  learn(lastWriteMs: number | undefined): void {
+  /** Sets the known past time: the last write before this start. Undefined if there was none. Only the first call counts. */
+  startFrom(lastWriteMs: number | undefined): void {
     this.#known ??= { wallMs: lastWriteMs ?? this.#clock.wallMs(), monotonicMs: this.#clock.monotonicMs() }
   }
 

@@ -1,6 +1,6 @@
 /**
- * Repairs files that the manifest names and that are missing or damaged. A file that the segment log can still produce is
- * uploaded again under its name. Any other is removed from the manifest, and a snapshot bridges the gap if no other file does.
+ * Repairs files that the manifest names and that are missing or damaged. If the segment log can still produce the same bytes,
+ * the file is uploaded again. Otherwise it is removed from the manifest. If this leaves a gap, the next snapshot bridges it.
  */
 import { chainTo } from '../../../shared/archive/chain.ts'
 import { planCompaction } from './compaction-plan.ts'
@@ -17,23 +17,23 @@ import type { Position } from '../../../shared/position.ts'
 import type { CommittedHistory } from '../source.ts'
 import { type Outgoing, outgoingOf, takeMerged, type UploadOptions } from './upload.ts'
 
-type MendOptions = Pick<UploadOptions, 'storage' | 'manifest' | 'source' | 'timers'>
+type RepairFilesOptions = Pick<UploadOptions, 'storage' | 'manifest' | 'source' | 'timers'>
 
 /** Keys of the files that were uploaded again, and of those that were lost. */
-export interface Mended {
-  readonly put: readonly string[]
+export interface RepairedFiles {
+  readonly reuploaded: readonly string[]
   readonly lost: readonly string[]
 }
 
-export async function mendFiles(options: MendOptions): Promise<Mended> {
+export async function repairFiles(options: RepairFilesOptions): Promise<RepairedFiles> {
   const { storage, manifest, source, timers } = options
-  const put: string[] = []
+  const reuploaded: string[] = []
   const lost: ArchivedFile[] = []
   for (const file of await badFiles(options)) {
-    const again = inLog(file, source)
+    const again = fromLog(file, source)
     if (again === undefined) lost.push(file)
     else await storage.put(file.key, again.bytes, file.timestampMs)
-    if (again !== undefined) put.push(file.key)
+    if (again !== undefined) reuploaded.push(file.key)
     await turn(timers)
   }
   if (lost.length > 0) {
@@ -41,16 +41,19 @@ export async function mendFiles(options: MendOptions): Promise<Mended> {
     const left = [...files.values()].filter((file) => !lost.includes(file))
     await manifest.append({ head: reachableHead(left, head), added: [], removed: lost })
   }
-  return { put, lost: lost.map(({ key }) => key) }
+  return { reuploaded, lost: lost.map(({ key }) => key) }
 }
 
-/** The head, if the files lead to it; undefined otherwise, because the manifest must not claim what cannot be restored. */
+/**
+ * Returns the head if the files lead to it; otherwise undefined, because a head promises that everything up to it can be
+ * restored.
+ */
 export function reachableHead(files: readonly ArchivedFile[], head: Position | undefined): Position | undefined {
   return head !== undefined && chainTo(files, head.txid)?.reaches === head.txid ? head : undefined
 }
 
-/** Compares names and sizes, and reads only the files that are still to be merged. */
-async function badFiles({ storage, manifest, timers }: MendOptions): Promise<readonly ArchivedFile[]> {
+/** Compares names and sizes. Reads only the files that are still to be merged, because a damaged one makes every merge fail. */
+async function badFiles({ storage, manifest, timers }: RepairFilesOptions): Promise<readonly ArchivedFile[]> {
   const { files } = manifest.state
   const there = new Set((await filesThere(storage, files.values())).map(({ key }) => key))
   const bad = new Set([...files.values()].filter(({ key }) => !there.has(key)))
@@ -62,7 +65,7 @@ async function badFiles({ storage, manifest, timers }: MendOptions): Promise<rea
   return [...bad]
 }
 
-async function isDamaged(file: ArchivedFile, storage: MendOptions['storage']): Promise<boolean> {
+async function isDamaged(file: ArchivedFile, storage: RepairFilesOptions['storage']): Promise<boolean> {
   try {
     await readSegmentFile(storage, file)
     return false
@@ -72,8 +75,8 @@ async function isDamaged(file: ArchivedFile, storage: MendOptions['storage']): P
   }
 }
 
-/** The archived bytes, produced from the log; undefined if the log cannot produce the same bytes. */
-function inLog(file: ArchivedFile, source: CommittedHistory): Outgoing | undefined {
+/** Produces the archived bytes from the log; undefined if the log cannot produce the same bytes. */
+function fromLog(file: ArchivedFile, source: CommittedHistory): Outgoing | undefined {
   if (file.level !== LEVEL_COMMITTED) return undefined
   const segments: Buffer[] = []
   for (let txid = file.minTxid; txid <= file.maxTxid; txid = asTxid(txid + 1)) {
