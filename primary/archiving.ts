@@ -50,7 +50,7 @@ export function openArchiving(base: PrimaryFoundation, onJoined: (event: Joined)
     signingKey,
     ring,
     log,
-    paused: () => commitLog.room.full,
+    diskFull: () => commitLog.room.full,
     onDiskFull: () => commitLog.room.noteIfFull(),
     onClaimed,
     onFatal: shutdown.crash,

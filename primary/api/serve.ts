@@ -35,7 +35,7 @@ export interface ServeCallsOptions extends Calls {
   readonly inTurn: InTurn
   readonly db: Database
   /** Undefined if there is no archive. */
-  readonly archives: Pick<Archives, 'due' | 'paused' | 'damages' | 'repair'> | undefined
+  readonly archives: Pick<Archives, 'due' | 'diskFull' | 'repairReports' | 'repair'> | undefined
   readonly writer: Pick<GroupWriter, 'state' | 'nudge'>
   readonly log: Log
 }
@@ -112,7 +112,7 @@ function counted(
 
 function requestJobs(archives: ServeCallsOptions['archives'], jobs: readonly JobName[]): { readonly asked: true } {
   const own = archivesOf(archives)
-  if (own.paused) {
+  if (own.diskFull) {
     throw new MacaroondError('disk_full', 'the disk of this primary is full', {
       hint: 'free space on the volume of `data`, then try again',
     })

@@ -24,11 +24,11 @@ export function alertsOf(state: ArchiverState, nowMs: number, { lateMs }: Archiv
     text: `${work} fails: ${message}`,
   }))
   const isBehind = state.behindSinceMs !== undefined && nowMs - state.behindSinceMs > lateMs
-  const waiting = `${state.committed - state.archived} transactions wait for the archive`
+  const backlog = `${state.committed - state.archived} transactions wait for the archive`
   const slow = [...lateJobs(state, nowMs - lateMs), ...stuckWork(state, nowMs, lateMs)]
   return [
     ...failures,
-    ...(isBehind ? [{ code: 'archive_behind', text: waiting } as const] : []),
+    ...(isBehind ? [{ code: 'archive_behind', text: backlog } as const] : []),
     ...slow.map((text) => ({ code: 'archive_late', text }) as const),
   ]
 }

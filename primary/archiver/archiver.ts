@@ -23,7 +23,7 @@ export interface ArchiverOptions extends WorkerOptions {
   readonly onFatal: (error: MacaroondError) => void
 }
 
-/** Errors that no retry can solve: this primary must stop. */
+/** Errors that no retry can solve. Archiving ends, and `onFatal` stops the primary if this is its first place. */
 const FINAL: ReadonlySet<string> = new Set([
   'archive_fenced',
   'wrong_cluster',
@@ -47,7 +47,7 @@ export class Archiver {
   #state: ArchiverState
   #working: Promise<void> = Promise.resolve()
   #background: Promise<void> = Promise.resolve()
-  #callOff: CallOff | undefined
+  #cancelTick: CallOff | undefined
 
   constructor(options: ArchiverOptions) {
     this.#options = options
@@ -113,7 +113,7 @@ export class Archiver {
   /** Aborts running work, then uploads waiting transactions, for up to 3 s in all. */
   async stop(): Promise<void> {
     this.#stopping.abort()
-    this.#callOff?.()
+    this.#cancelTick?.()
     const uploaded = this.#working.then(() => this.#uploadRest())
     await this.#waitAtMost(Promise.all([uploaded, this.#background]), STOP_WAIT_MS)
   }
@@ -162,9 +162,9 @@ export class Archiver {
       if (work.kind === 'background') this.#background = this.#runInBackground(work)
       else this.#working = this.#run(work)
     }
-    if (wakeAtMs === undefined || this.#callOff !== undefined) return
-    this.#callOff = clock.after(Math.max(1, wakeAtMs - nowMs), () => {
-      this.#callOff = undefined
+    if (wakeAtMs === undefined || this.#cancelTick !== undefined) return
+    this.#cancelTick = clock.after(Math.max(1, wakeAtMs - nowMs), () => {
+      this.#cancelTick = undefined
       this.#archiverStep({ kind: 'tick' })
     })
   }
@@ -215,7 +215,7 @@ export class Archiver {
     log.error({ work, error: report }, 'archiving failed')
     if (final) {
       this.#firstClaim.reject(error)
-      // During a start the start fails. Afterwards nobody awaits this promise, and `onFatal` stops the primary.
+      // `start` rejects if it still waits. Otherwise nobody awaits this promise, and it must not count as unhandled.
       this.#firstClaim.promise.catch(() => undefined)
       onFatal(error)
     }

@@ -17,11 +17,11 @@ type Chains = ReadonlyMap<number, ArchiveChain>
 export class Archives {
   readonly #first: Archiver
   readonly #copies: readonly Archiver[]
-  readonly #isPaused: () => boolean
+  readonly #isDiskFull: () => boolean
 
-  constructor(first: Archiver, copies: readonly Archiver[], isPaused: () => boolean) {
+  constructor(first: Archiver, copies: readonly Archiver[], isDiskFull: () => boolean) {
     this.#first = first
-    this.#isPaused = isPaused
+    this.#isDiskFull = isDiskFull
     this.#copies = copies
   }
 
@@ -41,16 +41,16 @@ export class Archives {
     return this.#first.wait(txid, resolve)
   }
 
-  /** True if the primary's disk is full, so that jobs that need room have to wait. */
-  get paused(): boolean {
-    return this.#isPaused()
+  /** True while the primary's disk is full. Jobs that need room on it wait. */
+  get diskFull(): boolean {
+    return this.#isDiskFull()
   }
 
   due(job: JobName): void {
     for (const archiver of this.#all) archiver.due(job)
   }
 
-  /** The damage of each place, in the order of the configuration. */
+  /** The report of each place, in the order of the configuration. */
   repairReports(stored: Chains): readonly ArchiveRepairPlace[] {
     return this.#all.map((archiver, place) => archiver.repairReport(stored.get(place)))
   }

@@ -23,11 +23,11 @@ export interface ArchiveConfig {
   readonly upload_every_ms: number
   /** Days for which each single transaction can be restored. */
   readonly window_days: number
-  /** Days for which any state can be restored, in coarser steps. */
+  /** Days for which the database can be restored at all: beyond `window_days` only to the steps of merged files. */
   readonly keep_days: number
   /**
-   * Limits on the files of single transactions. Above them the oldest are deleted early, and only merged files have their
-   * content.
+   * Limits on the files of single transactions. Above them the oldest are deleted early, and their content remains in merged
+   * files.
    */
   readonly files_max: number
   readonly bytes_max: number

@@ -53,12 +53,12 @@ function applyEvent(state: ArchiverState, event: ArchiverEvent, nowMs: number, r
     case 'hurry':
       return { ...state, nextRoundMs: Math.min(state.nextRoundMs, nowMs) }
     case 'claimed':
-      // The count of failures stays, and so does the delay: the work that failed after the last claim may fail again.
-      return { ...done({ ...state, claimed: true, archived: event.archived, needsSnapshot: event.needsSnapshot }), failures: state.failures }
+      // A claim does not reset the count of failures: if the work after it fails again, the next delay must be longer.
+      return { ...workDone(withClaim(state, event)), failures: state.failures }
     case 'uploaded':
-      return done({ ...state, archived: event.archived })
+      return workDone({ ...state, archived: event.archived })
     case 'gap':
-      return done({ ...state, needsSnapshot: true })
+      return workDone({ ...state, needsSnapshot: true })
     case 'job done':
       return jobDone(state, event.archived)
     case 'failed':
@@ -74,11 +74,11 @@ function applyEvent(state: ArchiverState, event: ArchiverEvent, nowMs: number, r
   }
 }
 
-function pick({
-  archived,
-  needsSnapshot,
-}: Extract<ArchiverEvent, { kind: 'claimed' }>): Pick<ArchiverState, 'archived' | 'needsSnapshot'> {
-  return { archived, needsSnapshot }
+function withClaim(
+  state: ArchiverState,
+  { archived, needsSnapshot }: Extract<ArchiverEvent, { kind: 'claimed' }>,
+): ArchiverState {
+  return { ...state, claimed: true, archived, needsSnapshot }
 }
 
 /** A heartbeat reads back the newest transaction of the time when it became due, so it waits until that one is archived. */
@@ -87,7 +87,7 @@ function withDue(state: ArchiverState, job: JobName, sinceMs: number): ArchiverS
   return { ...state, due: [...state.due, { job, sinceMs, needs }] }
 }
 
-function done(state: ArchiverState): ArchiverState {
+function workDone(state: ArchiverState): ArchiverState {
   const { working, errors } = state
   const { [nameOf(working)]: _, ...others } = errors
   return { ...state, working: undefined, failures: 0, errors: others }
@@ -97,9 +97,9 @@ function jobDone(state: ArchiverState, archived: Txid | undefined): ArchiverStat
   const { working, due } = state
   const rest = due.filter(({ job }) => working?.kind !== 'job' || job !== working.job)
   const snapshotUploaded = state.snapshotUploaded && nameOf(working) !== 'snapshot'
-  if (archived === undefined) return done({ ...state, due: rest, snapshotUploaded })
+  if (archived === undefined) return workDone({ ...state, due: rest, snapshotUploaded })
   const ahead = archived > state.archived ? archived : state.archived
-  return done({ ...state, due: rest, snapshotUploaded, archived: ahead, needsSnapshot: false })
+  return workDone({ ...state, due: rest, snapshotUploaded, archived: ahead, needsSnapshot: false })
 }
 
 /** A snapshot stays due after its file is uploaded, because an entry must still name the file. */

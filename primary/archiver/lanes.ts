@@ -1,7 +1,7 @@
 /** Chooses the next work of each lane: the chain, where work adds entries, and the background. Pure. */
 import type { ArchiverState, ChainJobName, Due, ArchiveWork } from './state.ts'
 
-/** Uploads go ahead of jobs. */
+/** Chooses work that adds entries, one at a time. Uploads go before jobs. */
 export function nextInChain(state: ArchiverState, nowMs: number): ArchiveWork | undefined {
   if (state.ended || state.working !== undefined || nowMs < state.retryAtMs) return undefined
   if (!state.claimed) return { kind: 'claim' }
@@ -27,7 +27,7 @@ type ReadyDue = Due & { readonly job: ChainJobName }
 function isReady({ background, snapshotUploaded, archived }: ArchiverState, { job, needs }: Due): boolean {
   if (job === 'drill') return false
   if (job === 'snapshot') return snapshotUploaded
-  // Retention deletes files that no entry names, and files that a drill may be reading.
+  // Retention waits for the background, because it deletes files that no entry names, and files that a drill may read.
   if (job === 'retain') return background === undefined && !snapshotUploaded
   return needs <= archived
 }

@@ -28,7 +28,7 @@ const SYSTEM_PORTS: ArchivePorts = { open: openArchive, drill: drillInThread }
 
 export interface OpenArchiverOptions extends Pick<
   ArchiverOptions,
-  'source' | 'signingKey' | 'ring' | 'log' | 'onClaimed' | 'onFatal' | 'paused' | 'onDiskFull' | 'newArchive'
+  'source' | 'signingKey' | 'ring' | 'log' | 'onClaimed' | 'onFatal' | 'diskFull' | 'onDiskFull' | 'newArchive'
 > {
   readonly config: PrimaryConfig
   readonly host: Pick<Host, 'clock' | 'entropy' | 'schedule'>
@@ -46,7 +46,9 @@ export function archiveLocation({ archive, data }: Pick<PrimaryConfig, 'archive'
   return archive.to ?? `${data}-archive`
 }
 
-/** True if the archive is elsewhere and can witness this disk. An archive beside the data is rolled back together with it. */
+/**
+ * True if the archive is not beside the data. An archive beside the data proves nothing, because a rollback takes both back.
+ */
 export function isWitness({ enabled, to }: PrimaryConfig['archive']): boolean {
   return enabled && to !== undefined
 }
@@ -62,7 +64,7 @@ export function openArchives(options: OpenArchiverOptions): Archives | undefined
     const own = { ...options, onFatal, onClaimed: () => undefined }
     return openArchiver(own, copy, index + 1)
   })
-  return new Archives(openArchiver(options, location, 0), copies, options.paused)
+  return new Archives(openArchiver(options, location, 0), copies, options.diskFull)
 }
 
 function openArchiver(options: OpenArchiverOptions, location: string, place: number): Archiver {
@@ -106,16 +108,16 @@ export function scheduleArchiving(
   { config, host, writer, source, log }: Pick<OpenArchiverOptions, 'config' | 'host' | 'writer' | 'source' | 'log'>,
 ): () => void {
   const { schedule, jitter_seconds: jitterSeconds } = config.archive
-  let seen = source.head.txid
+  let lastHead = source.head.txid
   // On a quiet day a heartbeat writes a transaction of its own. If that write is refused, it proves the newest existing one.
   const beat = async (): Promise<void> => {
-    if (source.head.txid === seen) {
+    if (source.head.txid === lastHead) {
       const written = writer.submit({ kind: 'audit.note', actor: ACTOR, action: 'archive.heartbeat', detail: {} })
       await written.catch((error: unknown) =>
         log.warn({ error: reportOf(error) }, 'the transaction of an archive heartbeat could not be written'),
       )
     }
-    seen = source.head.txid
+    lastHead = source.head.txid
   }
   const jobs = Object.entries(JOB_SCHEDULES).map(([job, key]) => {
     const run = async (): Promise<void> => {

@@ -14,7 +14,7 @@ export type ArchiveWork =
   | { readonly kind: 'claim' }
   /** Uploads the committed transactions after `after`. */
   | { readonly kind: 'upload'; readonly after: Txid }
-  /** A job that adds an entry to the chain, or must not run together with one that does. */
+  /** A job that adds entries to the chain, or that must not run while another job does. */
   | { readonly kind: 'job'; readonly job: ChainJobName }
   /** Uploads a snapshot's file, or runs a drill, while the chain goes on. */
   | { readonly kind: 'background'; readonly job: BackgroundJobName }
@@ -45,7 +45,7 @@ export interface Due {
 
 export interface ArchiverState {
   readonly claimed: boolean
-  /** True if another primary leads, or this archive is not ours: nothing more is written. */
+  /** True after a failure that no retry can solve, for example because another primary leads. Nothing more is written. */
   readonly ended: boolean
   readonly working: ArchiveWork | undefined
   readonly workingSinceMs: number
@@ -116,7 +116,7 @@ export function startArchiver(committed: Txid): ArchiverState {
   }
 }
 
-/** Name of the work in alerts. Callers use it only while there is work. */
+/** Returns the name of a work. Call it with undefined only where the name is not used. */
 export function nameOf(work: ArchiveWork | undefined): WorkName {
   if (work === undefined || work.kind === 'claim') return 'claim'
   return work.kind === 'upload' ? 'upload' : work.job

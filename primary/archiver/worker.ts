@@ -26,7 +26,7 @@ import { proveArrival } from './files/heartbeat.ts'
 import { requireKnownPlace } from './chain/known-place.ts'
 import { inspectDamage } from './chain/repair.ts'
 import { retain } from './files/retain.ts'
-import { putSnapshot, type PutSnapshot, recordSnapshot, snapshot, type SnapshotOptions } from './files/snapshot.ts'
+import { uploadSnapshot, type UploadedSnapshot, recordSnapshot, snapshot, type SnapshotOptions } from './files/snapshot.ts'
 import { DeletionClock } from './deletion-clock.ts'
 import type { CommittedHistory } from './source.ts'
 import type { ArchiverEvent, BackgroundJobName, ChainJobName, JobName, ArchiveWork } from './state.ts'
@@ -55,7 +55,7 @@ export interface WorkerOptions {
   /** Minimum number of changes before a base is written. */
   readonly baseAfter?: number | undefined
   /** True while the primary’s disk is full. No work that needs room on it may begin then. */
-  readonly paused: () => boolean
+  readonly diskFull: () => boolean
   /** Called if a write failed for want of room on the archive's disk, or on the primary's, which holds the scratch files. */
   readonly onDiskFull: () => void
   /** The recorded chains of this place, and of the others, because a new configuration may have changed the order of places. */
@@ -77,7 +77,7 @@ interface Opened {
 type LastDrill = Omit<NonNullable<ArchiveStatus['lastDrill']>, 'atMs'> & { readonly begunMs: number }
 
 /** Jobs that are not started while the primary’s disk is full, because they need room on it. Uploads and retention go on. */
-const PAUSED: ReadonlySet<JobName> = new Set(['snapshot', 'compact 1', 'compact 2', 'compact 3', 'drill'])
+const NEEDS_DISK_ROOM: ReadonlySet<JobName> = new Set(['snapshot', 'compact 1', 'compact 2', 'compact 3', 'drill'])
 
 const NO_FILES: ReadonlyMap<string, ArchivedFile> = new Map()
 
@@ -88,15 +88,15 @@ export class ArchiveWorker {
   #open: Opened | undefined
   #lastDrill: LastDrill | undefined
   /**
-   * True while a snapshot's file is being uploaded. No sweep may run then: it would delete the incomplete file as a leftover.
+   * True while a snapshot's file is being uploaded. A sweep must not run then, because it deletes incomplete files.
    */
-  #putting = false
-  #snapshotPut: PutSnapshot | undefined
+  #isUploadingSnapshot = false
+  #uploadedSnapshot: UploadedSnapshot | undefined
   /** True if a file was found damaged or missing: the next claim checks all files. */
   #filesBad = false
   #mayRepair = false
   #damage: ArchiveDamage | undefined
-  #proven: ChainLink | undefined
+  #readBack: ChainLink | undefined
   #repaired: string | undefined
 
   /** `signal` aborts long work. */
@@ -115,20 +115,20 @@ export class ArchiveWorker {
     return this.#damage?.problems.length === 0 ? undefined : this.#damage
   }
 
-  /** The operator has confirmed the losses: the next claim begins the chain anew. */
+  /** An operator has confirmed the losses, so the next claim may begin the chain anew. */
   allowRepair(): void {
     this.#mayRepair = true
   }
 
   /** What the database should record: an entry that was read back, and the repairs since the last start. */
   get toRecord(): { readonly link: ChainLink | undefined; readonly repaired: string | undefined } {
-    return { link: this.#proven, repaired: this.#repaired }
+    return { link: this.#readBack, repaired: this.#repaired }
   }
 
-  /** An operator has seen the repairs. */
+  /** An operator has seen the repairs, so their alarm ends. */
   acknowledgeRepairs(): void {
     this.#repaired = ''
-    this.#proven ??= this.#open?.manifest.newest
+    this.#readBack ??= this.#open?.manifest.newest
   }
 
   get lastDrill(): ArchiveStatus['lastDrill'] {
@@ -152,7 +152,7 @@ export class ArchiveWorker {
 
   /** True if this job has to wait until the primary’s disk has room. */
   mustWait(job: JobName): boolean {
-    return PAUSED.has(job) && this.#options.paused()
+    return NEEDS_DISK_ROOM.has(job) && this.#options.diskFull()
   }
 
   #do(work: ArchiveWork, bridgesGap: boolean): Promise<ArchiverEvent> {
@@ -188,7 +188,7 @@ export class ArchiveWorker {
 
   async #claim(): Promise<ArchiverEvent> {
     const { cluster, source, signingKey, clock, log, alarm } = this.#options
-    const { opened, known } = await this.#openNow()
+    const { opened, known } = await this.#openPlace()
     this.#open = opened
     const repairing = { known, mayRepair: this.#mayRepair, filesBad: this.#filesBad }
     const common = { ...opened, cluster, source, signingKey, timers: clock, nowMs: clock.wallMs() }
@@ -196,7 +196,7 @@ export class ArchiveWorker {
     this.#claimed(known, repaired)
     alarm('archive_late_transactions', lateTransactions)
     this.#deletionClock.startFrom(lastWriteMs)
-    if (!this.#putting) await opened.storage.sweep()
+    if (!this.#isUploadingSnapshot) await opened.storage.sweep()
     if (needsSnapshot) log.info({ archived }, 'the log lacks the transaction after the last one of the archive: a snapshot comes first')
     return { kind: 'claimed', archived, needsSnapshot }
   }
@@ -210,7 +210,7 @@ export class ArchiveWorker {
       log.error({ repaired }, 'the archive had lost objects: it was repaired as far as possible')
       this.#repaired = repaired.join('; ')
     }
-    if (known === undefined || repaired.length > 0) this.#proven = this.#opened.manifest.newest
+    if (known === undefined || repaired.length > 0) this.#readBack = this.#opened.manifest.newest
     if (repaired.length > 0) this.#options.onRepaired()
   }
 
@@ -218,10 +218,10 @@ export class ArchiveWorker {
    * Opens the place again for every claim, because a mount may have changed. Nothing is written before the archive is
    * recognized. Throws archive_missing.
    */
-  async #openNow(): Promise<{ readonly opened: Opened; readonly known: ChainLink | undefined }> {
+  async #openPlace(): Promise<{ readonly opened: Opened; readonly known: ChainLink | undefined }> {
     const { open, entropy, source, signingKey } = this.#options
     const before = this.#open?.manifest
-    const links = this.#linksKnown(before)
+    const links = this.#recordedLinks(before)
     const storage = await open(links === undefined)
     const { timeline, head } = source
     const owner = { publicKey: signingKey.publicKey, epoch: head.epoch, timeline }
@@ -230,7 +230,7 @@ export class ArchiveWorker {
     return { opened: { storage, manifest: before?.withStorage(storage) ?? this.#writer(storage, known) }, known }
   }
 
-  #linksKnown(before: ManifestWriter | undefined): readonly [ChainLink, ...ChainLink[]] | undefined {
+  #recordedLinks(before: ManifestWriter | undefined): readonly [ChainLink, ...ChainLink[]] | undefined {
     const { recordedChains, newArchive } = this.#options
     if (before?.newest !== undefined) return [before.newest]
     const { here, elsewhere } = recordedChains()
@@ -280,28 +280,28 @@ export class ArchiveWorker {
     const { alarm, source } = this.#options
     const { claimWasMissing } = await proveArrival(this.#opened)
     alarm('archive_claim_missing', claimWasMissing ? `epoch ${source.head.epoch}` : undefined)
-    this.#proven = this.#opened.manifest.newest
+    this.#readBack = this.#opened.manifest.newest
   }
 
   async #background(job: BackgroundJobName): Promise<ArchiverEvent> {
     if (job === 'drill') await this.#drill()
-    else await this.#putSnapshot()
+    else await this.#uploadSnapshot()
     return { kind: 'background done' }
   }
 
-  async #putSnapshot(): Promise<void> {
-    this.#putting = true
+  async #uploadSnapshot(): Promise<void> {
+    this.#isUploadingSnapshot = true
     try {
-      this.#snapshotPut = await putSnapshot(this.#snapshotOptions(false))
+      this.#uploadedSnapshot = await uploadSnapshot(this.#snapshotOptions(false))
     } finally {
-      this.#putting = false
+      this.#isUploadingSnapshot = false
     }
   }
 
   #record(): Promise<Txid | undefined> {
-    const put = this.#snapshotPut
+    const put = this.#uploadedSnapshot
     assert(put !== undefined, 'a snapshot is uploaded before it is recorded')
-    this.#snapshotPut = undefined
+    this.#uploadedSnapshot = undefined
     return recordSnapshot({ ...this.#opened, bridgesGap: false }, put)
   }
 

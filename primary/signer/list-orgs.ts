@@ -1,4 +1,4 @@
-/** Lists all orgs, one page a call. */
+/** Lists all orgs, page by page. */
 import type { OrgDescription, OrgListPage, OrgListParams, OrgListResult } from '../../shared/protocol/sign.ts'
 
 /** Joins the pages. The keys of an org may continue on the next page. */

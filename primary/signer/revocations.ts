@@ -19,31 +19,31 @@ import type {
 } from '../../shared/protocol/revoke.ts'
 
 /** Renames the field `untilMs` of a message to `issuedUpToMs`, in each member of a union. An optional field stays optional. */
-type IssuedUpTo<T> = T extends unknown ? { [K in keyof T as K extends 'untilMs' ? 'issuedUpToMs' : K]: T[K] } : never
+type WithIssuedUpTo<T> = T extends unknown ? { [K in keyof T as K extends 'untilMs' ? 'issuedUpToMs' : K]: T[K] } : never
 
 type Listing<T, One> = Omit<T, 'revocations'> & { readonly revocations: readonly One[] }
 
 /** The tokens to count. With `issuedUpToMs`: only those issued up to this time, unix milliseconds, inclusive. */
-export type CountRequest = IssuedUpTo<CountTokensParams>
+export type CountRequest = WithIssuedUpTo<CountTokensParams>
 
 /** Every token of a subject that was issued up to `issuedUpToMs`, unix milliseconds, is revoked. */
-export type SubjectCutOff = IssuedUpTo<SubjectRevoked>
+export type SubjectCutOff = WithIssuedUpTo<SubjectRevoked>
 
 /** Every token of an org that was issued up to `issuedUpToMs`, unix milliseconds, is revoked. */
-export type OrgCutOff = IssuedUpTo<OrgRevoked>
+export type OrgCutOff = WithIssuedUpTo<OrgRevoked>
 
 export type RevocationAnswer = TokenRevoked | SubjectCutOff | OrgCutOff | KeyRetired | OrgDisabled
 
 export type RevocationResult<T extends object = RevocationAnswer> = RevokeResult<T>
 
 /** One revocation of a list. Kinds `subject` and `org` have `issuedUpToMs`: tokens issued up to this time are revoked. */
-export type ListedRevocation = IssuedUpTo<RevocationDescription>
+export type ListedRevocation = WithIssuedUpTo<RevocationDescription>
 
 export type ListedRevocations = Listing<RevocationsResult, ListedRevocation>
 
-export type WaitingRevocation = IssuedUpTo<PendingRevocation>
+export type ListedPendingRevocation = WithIssuedUpTo<PendingRevocation>
 
-export type WaitingRevocations = Listing<PendingResult, WaitingRevocation>
+export type ListedPendingRevocations = Listing<PendingResult, ListedPendingRevocation>
 
 /** A revocation with its coverage: the replicas where it binds now. */
 export type ShownRevocation = ListedRevocation & { readonly coverage: CoverageResult }
@@ -67,8 +67,8 @@ export function fromWire<Shown extends object>(answer: object): Shown {
 /** Converts an answer that lists revocations to the form of the SDK. */
 export function listFromWire<One extends object, T extends object>(
   answer: T & { readonly revocations: readonly One[] },
-): Listing<T, IssuedUpTo<One>> {
-  return { ...answer, revocations: answer.revocations.map((one) => fromWire<IssuedUpTo<One>>(one)) }
+): Listing<T, WithIssuedUpTo<One>> {
+  return { ...answer, revocations: answer.revocations.map((one) => fromWire<WithIssuedUpTo<One>>(one)) }
 }
 
 /** Keeps the order of the fields, because the command line prints them as JSON. */

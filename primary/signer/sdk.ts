@@ -48,8 +48,8 @@ export type {
   ShownRevocation,
   ShownRevocations,
   SubjectCutOff as SubjectRevoked,
-  WaitingRevocation as PendingRevocation,
-  WaitingRevocations as PendingResult,
+  ListedPendingRevocation as PendingRevocation,
+  ListedPendingRevocations as PendingResult,
 } from './revocations.ts'
 export type {
   DisableOrgRequest,

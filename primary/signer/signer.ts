@@ -51,7 +51,7 @@ import {
   type ShownRevocations,
   type SubjectCutOff,
   fromWire,
-  type WaitingRevocations,
+  type ListedPendingRevocations,
 } from './revocations.ts'
 import { untilCovered } from './until-covered.ts'
 
@@ -117,8 +117,8 @@ export interface ExchangeRequest {
   readonly strip: string
   /**
    * Id of the token that the login caveat was added to, and the ticket of that caveat (its caveat id, base64url). Record both
-   * when you add the caveat. Only both together identify the login: a holder can rewrite a location, append a caveat that the
-   * holder discharges, or copy a ticket to another token.
+   * when you add the caveat. Only the two together identify the login: a holder can rewrite a location, append a caveat that
+   * the holder can discharge, or copy a ticket to another token.
    */
   readonly id: string
   readonly ticket: string
@@ -129,8 +129,8 @@ export interface ExchangeRequest {
 export interface ThirdPartyRequest {
   readonly name: string
   /**
-   * True to add a caveat to each discharge: the presented tokens are not revoked. A verifier of the service clears it only if
-   * it receives this authority's revocations.
+   * True to add an `unrevoked` caveat for each presented token to the discharges. The service can clear it only if it receives
+   * this authority's revocations.
    */
   readonly unrevoked?: boolean
 }
@@ -146,7 +146,7 @@ export interface Signer {
   readonly mint: (request: MintRequest) => Promise<MintedToken>
   /** Makes a new root key, which mints from now on. Tokens of the previous key stay good until that key is retired. */
   readonly rotateKey: (org: string, options?: { readonly requestId?: string }) => Promise<RotateKeyResult>
-  /** Revokes one token and everything made from it. Every revocation may be repeated safely. */
+  /** Revokes one token and everything made from it. Repeating a revocation does no harm. */
   readonly revoke: (request: RevokeRequest) => Promise<RevocationResult<TokenRevoked>>
   /** Revokes what was issued to an org, or to a subject of it, up to a time. Later tokens stay good. */
   readonly revokeIssued: (request: RevokeIssuedRequest) => Promise<RevocationResult<SubjectCutOff | OrgCutOff>>
@@ -161,13 +161,16 @@ export interface Signer {
   readonly disableOrg: (request: DisableOrgRequest) => Promise<RevocationResult<OrgDisabled>>
   /** Finds the revocations that apply to a token and its ancestors, or those of an org, and where each binds now. */
   readonly showRevocations: (query: FindRevocationsParams) => Promise<ShownRevocations>
-  /** Lists revocations of an undone history that replicas enforce and that wait for an operator. For operators. */
-  readonly pendingRevocations: (request?: Partial<PendingParams>) => Promise<WaitingRevocations>
+  /**
+   * Lists pending revocations: a restore has undone them, replicas still enforce them, and an operator must decide. For
+   * operators.
+   */
+  readonly pendingRevocations: (request?: Partial<PendingParams>) => Promise<ListedPendingRevocations>
   /** Adopts pending revocations, a limited number in each call: repeat it until it adopts none. For operators. */
   readonly adoptRevocations: (selection: AdoptParams) => Promise<AdoptResult>
-  /** Forgets pending revocations: tokens that no other row revokes are accepted again. For operators. */
+  /** Forgets pending revocations: tokens that no other revocation denies are accepted again. For operators. */
   readonly forgetRevocations: (selection: ForgetParams) => Promise<ForgetResult>
-  /** Reseals every secret with the primary's first key-encryption key. For operators. */
+  /** Reseals every secret with the first configured key-encryption key of the primary. For operators. */
   readonly rotateKek: (options?: { readonly force?: boolean }) => Promise<RotateKekResult>
   /**
    * Asks the authority, as a third party, to discharge a ticket that was sealed to it. The presented tokens must allow the

@@ -20,22 +20,23 @@ export async function untilCovered(
   const { epoch } = parsePosition(position)
   // The first request does not wait, so that `onProgress` is called at once.
   let waitMs = 0
-  let heardMs = nowMs()
+  let lastAnswerMs = nowMs()
   for (;;) {
     try {
       const result = await ask({ epoch, seq, waitMs })
       if (result.covered) return result
       onProgress?.(result)
       waitMs = COVERAGE_WAIT_MS_MAX / 2
-      heardMs = nowMs()
+      lastAnswerMs = nowMs()
     } catch (error) {
-      if (!isTransient(error) || nowMs() - heardMs > timeoutMs) throw error
+      if (!isTransient(error) || nowMs() - lastAnswerMs > timeoutMs) throw error
     }
   }
 }
 
 /**
- * True for errors after which a retry may succeed. A closed client stays closed, and an unsettled epoch may need an operator.
+ * True for errors after which a retry may succeed. It does not after `closed`, nor after `epoch_unsettled`, which may need an
+ * operator.
  */
 function isTransient(error: unknown): boolean {
   if (!(error instanceof MacaroondError) || error.kind !== 'unavailable') return false

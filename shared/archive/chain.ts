@@ -16,8 +16,8 @@ function isWhole({ minTxid }: ArchivedFile): boolean {
 
 /**
  * Returns the chain that ends at `target`, or else the one that ends nearest below it. Undefined if every whole database is
- * newer than `target`. It starts with the newest whole database, then always takes the file that reaches furthest, which for
- * intervals gives the fewest files.
+ * newer than `target`. It starts with the newest whole database. Then it always takes the file that reaches furthest, which
+ * gives the fewest files.
  */
 export function chainTo(files: readonly ArchivedFile[], target: Txid): Chain | undefined {
   const usable = files.filter(({ maxTxid }) => maxTxid <= target)
@@ -58,7 +58,7 @@ function extend(base: ArchivedFile, byStart: readonly ArchivedFile[]): Chain {
  * Prefers the file that reaches further. Between two that reach equally far, the one that begins later repeats fewer
  * transactions. Between two of the same range, the one of the higher level has fewer pages.
  */
-function isBetter(file: ArchivedFile, than: ArchivedFile): boolean {
-  if (file.maxTxid !== than.maxTxid) return file.maxTxid > than.maxTxid
-  return file.minTxid > than.minTxid || (file.minTxid === than.minTxid && file.level > than.level)
+function isBetter(file: ArchivedFile, other: ArchivedFile): boolean {
+  if (file.maxTxid !== other.maxTxid) return file.maxTxid > other.maxTxid
+  return file.minTxid > other.minTxid || (file.minTxid === other.minTxid && file.level > other.level)
 }

@@ -1,7 +1,7 @@
 /**
- * An archive in a directory. A file gets its name by rename or link, when it is complete and synced. Its mtime is its
- * timestamp, because litestream picks files for a point in time by mtime. A crash leaves files that begin with `.tmp-`, which
- * the next writer deletes.
+ * An archive in a directory. A file is written under a temporary name, and gets its own name by rename or link once it is
+ * complete and synced. Its mtime is its timestamp, because litestream picks files for a point in time by mtime. A crash leaves
+ * files that begin with `.tmp-`, which the next writer deletes.
  */
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs'
 import { access, link, mkdir, open, readdir, rename, rm, stat, unlink, type FileHandle } from 'node:fs/promises'
@@ -37,7 +37,7 @@ export class DirectoryStorage implements ArchiveStorage {
   /** Device and inode of the folder. They change if a volume is mounted there or unmounted. */
   readonly #identity: string
   /** Folders that exist, so that each is created and synced only once. */
-  readonly #made = new Set<string>()
+  readonly #knownFolders = new Set<string>()
   /** Syncs that have not begun yet. Such a sync serves every caller that asks for one before it begins. */
   readonly #syncs = new Map<string, Promise<void>>()
   #temporaries = 0
@@ -111,7 +111,7 @@ export class DirectoryStorage implements ArchiveStorage {
   }
 
   #path(key: string): string {
-    // Not `join`, for speed: keys have no dots to resolve.
+    // `join` would be slower, and keys have no dots that it could resolve.
     return `${this.location}/${key}`
   }
 
@@ -150,7 +150,7 @@ export class DirectoryStorage implements ArchiveStorage {
       await this.#sync(folder)
     } catch (error) {
       // The folder may have been removed. Forgetting it makes the next attempt create it again.
-      this.#made.delete(folder)
+      this.#knownFolders.delete(folder)
       await rm(temporary, { force: true }).catch(() => undefined)
       throw failure(error, `writing ${key}`)
     }
@@ -166,12 +166,12 @@ export class DirectoryStorage implements ArchiveStorage {
   }
 
   async #makeFolder(folder: string): Promise<void> {
-    if (this.#made.has(folder)) return
+    if (this.#knownFolders.has(folder)) return
     const first = await mkdir(folder, { recursive: true, mode: 0o700 })
     if (first !== undefined) {
       for (let made = folder; made.length >= first.length; made = dirname(made)) await this.#sync(dirname(made))
     }
-    this.#made.add(folder)
+    this.#knownFolders.add(folder)
   }
 
   #sync(folder: string): Promise<void> {
@@ -285,7 +285,7 @@ function failure(error: unknown, doing: string): MacaroondError {
   const code = errnoOf(error)
   if (code !== 'EACCES' && code !== 'EPERM' && code !== 'EROFS') return unavailable(storageError(error, doing))
   return new MacaroondError('archive_denied', `${code} while ${doing}`, {
-    hint: 'the archive’s directory must be readable, and for the primary writable, by this user',
+    hint: 'this user must be able to read the directory of the archive, and on the primary to write to it',
     cause: error,
   })
 }
@@ -299,6 +299,6 @@ function unavailable(error: MacaroondError): MacaroondError {
 
 function noDirectory(path: string, why: string): MacaroondError {
   return new MacaroondError('archive_missing', `there is no archive at ${path}: ${why}`, {
-    hint: 'name the folder that [archive] of the primary’s configuration names; it holds a folder `ltx`',
+    hint: 'give the folder that the primary archives to ([archive] in its configuration); it contains a folder `ltx`',
   })
 }

@@ -1,7 +1,7 @@
 /**
  * Claims of epochs: signed documents that are created only if absent. If two databases are restored from one archive, the first
- * to claim the epoch leads. Claims are never deleted and leave no gap. So a primary that slept learns from a single read if it
- * has a successor: it reads the claim of the next epoch by its name.
+ * to claim the epoch leads. Claims are never deleted and leave no gap. So a primary that slept needs a single read to find out
+ * if it has a successor: it reads the claim of the next epoch by its name.
  */
 import { z } from 'zod'
 import { MacaroondError } from '../errors.ts'

@@ -8,7 +8,7 @@ import { parseSegmentFileName, segmentFileName, type TxidRange } from '../ltx/fi
 
 /** Level of segments of single transactions. */
 export const LEVEL_COMMITTED = 0
-/** Levels of merged files, each merged from the level below: by default every 30 seconds, 5 minutes and hour. */
+/** Levels of merged files, each merged from the level below: by default every 30 seconds, every 5 minutes, every hour. */
 export const LEVELS_MERGED = [1, 2, 3] as const
 /** Level of snapshots. */
 export const LEVEL_SNAPSHOT = 9

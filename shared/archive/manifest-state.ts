@@ -81,7 +81,7 @@ export function applyEntry(state: ManifestState, entry: ManifestEntry, hash: str
 
 /** Returns the reason why an entry is not the next one; undefined if it is. */
 export function linkProblem(state: ManifestState, entry: ManifestEntry): string | undefined {
-  if (entry.seq !== state.seq + 1) return `it comes after entry ${state.seq}`
+  if (entry.seq !== state.seq + 1) return `the entry before it is entry ${state.seq}`
   return entry.previous === state.previous ? undefined : 'its hash of the previous entry is wrong'
 }
 

@@ -1,6 +1,6 @@
 /**
- * The manifest: a signed list of the archive's files, so that nobody who can write to a bucket can drop, swap or forge a file
- * unnoticed. It is a chain of entries, one for each round of uploads, compaction or deletion.
+ * The manifest: a signed list of the archive's files, so that a person who can write to the bucket cannot drop, swap or forge
+ * a file unnoticed. It is a chain of entries, one for each round of uploads, compaction or deletion.
  *
  * - Each entry has the hash of the one before, so no entry can be left out or moved.
  * - The key of an entry is its number, and it is created only if absent, so two primaries cannot both continue one chain.
@@ -47,14 +47,14 @@ const hash = z.string().regex(HASH)
 
 const LEVEL_MAX = 9
 const CHECKSUM = /^[0-9a-f]{16}$/
-const RECORD_NUMBERS = [0, 1, 2, 3, 5, 6] as const
+const NUMERIC_FIELDS = [0, 1, 2, 3, 5, 6] as const
 
 /** Checks a record without a schema, which would take ten times as long: a base has a record for each file of the archive. */
 function isFileRecord(value: unknown): value is FileRecord {
   if (!Array.isArray(value) || value.length !== 8) return false
   const [level, min, max, , sha, , ofEpoch, checksum] = value as readonly unknown[]
   return (
-    RECORD_NUMBERS.every((at) => isCount(value[at])) &&
+    NUMERIC_FIELDS.every((at) => isCount(value[at])) &&
     Number(level) <= LEVEL_MAX &&
     Number(min) >= 1 &&
     Number(min) <= Number(max) &&

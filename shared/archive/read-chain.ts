@@ -30,7 +30,7 @@ const READ_AT_ONCE = 256
 const READ_ATTEMPTS = 3
 
 /**
- * Returns the entries, ascending. Each is signed, and its key is its number; this does not check that they follow each other.
+ * Returns the entries, ascending. It checks the signature and the number of each, but not that they follow each other.
  * `known` is the number of an entry that existed before, even if the list lacks it. Throws archive_damaged.
  */
 export async function readChain(
@@ -70,7 +70,7 @@ export async function followChain(
   return { state, chain }
 }
 
-interface Found {
+interface EntryNumbers {
   /** The highest and the lowest number; 0 if there is no entry. */
   readonly end: number
   readonly lowest: number
@@ -78,7 +78,7 @@ interface Found {
   readonly readByName: ReadonlyMap<number, Buffer>
 }
 
-async function findEntries(storage: ArchiveStorage, known: number): Promise<Found> {
+async function findEntries(storage: ArchiveStorage, known: number): Promise<EntryNumbers> {
   const listed = await listEntryNumbers(storage)
   const readByName = new Map<number, Buffer>()
   for (let end = Math.max(known, listed.at(-1) ?? 0); ; end += 1) {
@@ -102,13 +102,13 @@ function rangeOf(first: number, last: number): readonly number[] {
 async function backToBase(
   storage: ArchiveStorage,
   publicKey: Uint8Array,
-  { end, lowest, readByName }: Found,
+  { end, lowest, readByName }: EntryNumbers,
 ): Promise<readonly ChainEntry[] | number> {
   const newestFirst: ChainEntry[] = []
   for (let top = end; top >= 1;) {
     const bottom = Math.max(top >= lowest ? lowest : 1, top - READ_AT_ONCE + 1)
     const numbers = rangeOf(bottom, top).toReversed()
-    // An object that cannot be read is an error only above the newest base, so its error waits until its turn.
+    // A read error counts only above the newest base, so it is kept until its number has its turn.
     const read = async (number: number): Promise<Buffer | Error | undefined> =>
       readByName.get(number) ?? storage.get(manifestKey(number)).catch((error: Error) => error)
     for (const [index, bytes] of (await inParallel(numbers, requestsAtOnce(storage), read)).entries()) {

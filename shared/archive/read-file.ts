@@ -19,7 +19,7 @@ import { type ArchiveStorage, getWhole, piecesOf } from './storage.ts'
 
 const PART_BYTES: number = 128 * 1024
 
-/** Reads a file that fits into memory, as all but snapshots do. Throws archive_damaged, with the file's name. */
+/** Reads a file that fits into memory, as all files except snapshots do. Throws archive_damaged, with the file's name. */
 export async function readSegmentFile(storage: ArchiveStorage, file: ArchivedFile): Promise<Segment> {
   const bytes = await readArchived(storage, file)
   return withFileName(file, () => {

@@ -42,7 +42,7 @@ export async function rebuildDatabase({ storage, files, path, onBytes }: Rebuild
     for await (const { bytes, file } of inOrder(storage, rest)) {
       const { pageSize } = header
       header = readPackedPages(file, bytes, (pgno, block) => target.onChanged(pgno, block, file))
-      if (header.pageSize !== pageSize) throw damaged(file, 'its pages are of another size')
+      if (header.pageSize !== pageSize) throw damaged(file, 'its page size differs from that of the snapshot')
       target.endChanges(header)
       onBytes?.(file.bytes)
     }
@@ -52,7 +52,7 @@ export async function rebuildDatabase({ storage, files, path, onBytes }: Rebuild
   }
 }
 
-/** Reads ahead, a few files at a time. */
+/** Yields the files in order, and reads a few of them ahead. */
 async function* inOrder(
   storage: ArchiveStorage,
   files: readonly ArchivedFile[],

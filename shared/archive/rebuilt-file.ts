@@ -25,7 +25,7 @@ const RUNS_AT_ONCE = 2
 /**
  * A changed page that is not written yet: its LZ4 block, in a buffer of the largest possible size, and the file it comes from.
  */
-interface Waiting {
+interface ChangedPage {
   readonly buffer: Buffer
   length: number
   file: ArchivedFile
@@ -40,7 +40,7 @@ export class RebuiltFile {
   #failure: unknown
   #runFirst = 1
   #runBytes = 0
-  readonly #waiting = new Map<number, Waiting>()
+  readonly #changedPages = new Map<number, ChangedPage>()
   #checksums: PageChecksums | undefined
   #header: SegmentHeader | undefined
 
@@ -84,19 +84,19 @@ export class RebuiltFile {
   }
 
   onChanged(pgno: number, block: Buffer, file: ArchivedFile): void {
-    const before = this.#waiting.get(pgno)
+    const before = this.#changedPages.get(pgno)
     const buffer = before !== undefined && before.buffer.length >= block.length ? before.buffer : this.#bufferFor(block)
     block.copy(buffer)
-    if (before?.buffer !== buffer) this.#waiting.set(pgno, { buffer, length: block.length, file })
+    if (before?.buffer !== buffer) this.#changedPages.set(pgno, { buffer, length: block.length, file })
     else [before.length, before.file] = [block.length, file]
   }
 
   /** Call after each file of changes, once it is verified. */
   endChanges(header: SegmentHeader): void {
     const shrank = header.commit < (this.#header?.commit ?? 0)
-    if (shrank) for (const pgno of this.#waiting.keys()) if (pgno > header.commit) this.#waiting.delete(pgno)
+    if (shrank) for (const pgno of this.#changedPages.keys()) if (pgno > header.commit) this.#changedPages.delete(pgno)
     this.#header = header
-    if (this.#waiting.size * header.pageSize > MERGE_BYTES_MAX) this.#writeChanged()
+    if (this.#changedPages.size * header.pageSize > MERGE_BYTES_MAX) this.#writeChanged()
   }
 
   /** Writes the remaining changes, and returns the checksum of the database. */
@@ -138,13 +138,13 @@ export class RebuiltFile {
     const [header, checksums] = [this.#header, this.#checksums]
     if (header === undefined || checksums === undefined) return
     const lock = lockPage(header.pageSize)
-    const pages = [...this.#waiting]
+    const pages = [...this.#changedPages]
       .filter(([pgno]) => pgno !== lock)
       .map(([pgno, waiting]) => ({ pgno, data: unpack(pgno, waiting, header.pageSize) }))
       .toSorted((a, b) => a.pgno - b.pgno)
     checksums.apply(checksums.preview(pages, header.commit))
     for (const { pgno, data } of pages) writeAt(this.#fd, data, 0, data.length, (pgno - 1) * header.pageSize)
-    this.#waiting.clear()
+    this.#changedPages.clear()
   }
 }
 
@@ -158,7 +158,7 @@ async function writeRun(fd: number, run: Buffer, position: number): Promise<void
   }
 }
 
-function unpack(pgno: number, { buffer, length, file }: Waiting, pageSize: number): Buffer {
+function unpack(pgno: number, { buffer, length, file }: ChangedPage, pageSize: number): Buffer {
   // Uninitialised memory is safe: unpacking writes every byte or refuses the page.
   const page = Buffer.allocUnsafeSlow(pageSize)
   if (decompressBlock(buffer.subarray(0, length), page)) return page

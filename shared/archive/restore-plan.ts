@@ -36,7 +36,7 @@ export interface RestorePlan {
 export function restorableWindow(
   files: readonly ArchivedFile[],
 ): { readonly first: RestorePoint; readonly last: RestorePoint } | undefined {
-  const newest = chainTo(files, largest(files))
+  const newest = chainTo(files, newestTxid(files))
   return newest === undefined ? undefined : windowOf(files, newest)
 }
 
@@ -62,7 +62,7 @@ export function restorableRanges(
 
 /** Throws restore_target, whose hint says what can be restored. A target after `nowMs` is refused. */
 export function planRestore(files: readonly ArchivedFile[], target: RestoreTarget, nowMs: number): RestorePlan {
-  const newest = chainTo(files, largest(files))
+  const newest = chainTo(files, newestTxid(files))
   if (newest === undefined)
     throw unreachable('the archive holds no whole database', 'check the place: it may be empty, or not an archive')
   const window = windowOf(files, newest)
@@ -85,7 +85,7 @@ function chainToTime(files: readonly ArchivedFile[], atMs: number, nowMs: number
   if (atMs > nowMs) throw unreachable(`${new Date(atMs).toISOString()} is in the future`, available)
   const before = files.filter(({ timestampMs }) => timestampMs <= atMs)
   if (before.length === 0) throw unreachable(`the archive begins after ${new Date(atMs).toISOString()}`, available)
-  return requireChain(before, largest(before), available)
+  return requireChain(before, newestTxid(before), available)
 }
 
 function requireChain(files: readonly ArchivedFile[], target: Txid, available: string): Chain {
@@ -118,7 +118,7 @@ function pointOf({ maxTxid, timestampMs }: ArchivedFile): RestorePoint {
   return { txid: maxTxid, timestampMs }
 }
 
-function largest(files: readonly ArchivedFile[]): Txid {
+function newestTxid(files: readonly ArchivedFile[]): Txid {
   return files.reduce((most, { maxTxid }) => (maxTxid > most ? maxTxid : most), 0 as Txid)
 }
 

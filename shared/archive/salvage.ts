@@ -1,6 +1,6 @@
 /**
- * Reads as much of a damaged manifest as possible. Each entry has its own signature, so a readable entry is still proven. A
- * file that only a lost entry named is not used.
+ * Reads as much of a damaged manifest as possible. Each entry has its own signature, so each readable entry is proven by
+ * itself. A file that only a lost entry named is not used.
  */
 import { MacaroondError } from '../errors.ts'
 import type { Epoch, Timeline } from '../ids.ts'
@@ -13,7 +13,7 @@ import { type ArchiveStorage, inParallel, requestsAtOnce } from './storage.ts'
 
 export interface Salvaged {
   readonly state: ManifestState
-  /** Faults of the manifest, in words; empty if it is complete. */
+  /** Describes the faults of the manifest; empty if it is complete. */
   readonly problems: readonly string[]
   /** The highest number whose key is taken, by any object. */
   readonly highest: number
@@ -53,7 +53,7 @@ export async function highestClaimedName(storage: ArchiveStorage): Promise<numbe
   return (await listClaims(storage)).at(-1) ?? 0
 }
 
-type Found = ChainEntry | { readonly problem: string }
+type ReadResult = ChainEntry | { readonly problem: string }
 
 async function salvage(storage: ArchiveStorage, publicKey: Uint8Array, known: number): Promise<Salvaged> {
   const numbers = await listEntryNumbers(storage)
@@ -79,7 +79,7 @@ async function fromNewestBase(
   storage: ArchiveStorage,
   publicKey: Uint8Array,
   numbers: readonly number[],
-): Promise<readonly (readonly [number, Found])[]> {
+): Promise<readonly (readonly [number, ReadResult])[]> {
   const found = await inParallel(numbers, requestsAtOnce(storage), async (number) => {
     return [number, await read(storage, publicKey, number)] as const
   })
@@ -87,7 +87,7 @@ async function fromNewestBase(
   return found.slice(Math.max(0, base))
 }
 
-async function read(storage: ArchiveStorage, publicKey: Uint8Array, number: number): Promise<Found> {
+async function read(storage: ArchiveStorage, publicKey: Uint8Array, number: number): Promise<ReadResult> {
   try {
     return (await readEntry(storage, publicKey, number)) ?? { problem: missing(number, number) }
   } catch (error) {
@@ -105,7 +105,7 @@ interface ClaimCheck {
 async function claimProblems(
   storage: ArchiveStorage,
   publicKey: Uint8Array,
-  found: readonly (readonly [number, Found])[],
+  found: readonly (readonly [number, ReadResult])[],
 ): Promise<ReadonlyMap<Epoch, ClaimCheck>> {
   const entries = found.flatMap(([, one]) => ('entry' in one ? [one.entry] : []))
   const timelines = new Map(entries.map(({ epoch, timeline }) => [epoch, timeline]))

@@ -63,7 +63,7 @@ function signedBytes(kind: DocumentKind, line: Uint8Array): Buffer {
   return Buffer.concat([Buffer.from(`macaroond ${kind} 1\n`), line])
 }
 
-/** The error for missing bytes. A power cut or a fault of the store causes that, and not a forgery. */
+/** The error for missing bytes. The cause is a power cut or a fault of the store, and not a forgery. */
 function bytesLost(name: string, what: string): MacaroondError {
   return new MacaroondError('archive_damaged', `${name} ${what}: its bytes were lost`, {
     hint: 'put it back from a copy of the archive; without it, everything that follows it counts as not archived',

@@ -50,31 +50,31 @@ export interface ArchiveStorage {
 }
 
 /**
- * Reads an object in pieces. Each piece is a separate read, so that a lost connection costs one piece. After a full first
- * piece, some are read ahead. **A piece is valid only until the next one is requested**, because all share a few buffers.
+ * Reads an object in pieces. Each piece is a separate read, so that a lost connection costs one piece. After a full piece,
+ * the next ones are read ahead. **A piece is valid only until the next one is requested**, because all share a few buffers.
  * `bytes` is the expected size. A longer object yields more, so the caller must compare.
  */
 export async function* piecesOf(storage: ArchiveStorage, key: string, bytes: number): AsyncGenerator<Buffer> {
   const length = Math.min(ARCHIVE_READ_BYTES, bytes + 1)
   const ahead = storage.isBucket ? ARCHIVE_PIECES_AHEAD : 1
-  const rooms: Buffer[] = []
-  let asked = 0
-  const ask = (): { readonly piece: Promise<Buffer | undefined>; readonly room: Buffer } => {
-    const room = rooms.pop() ?? Buffer.allocUnsafeSlow(length)
-    const piece = storage.get(key, { start: asked, length }, room)
-    asked += length
+  const buffers: Buffer[] = []
+  let start = 0
+  const readNext = (): { readonly piece: Promise<Buffer | undefined>; readonly buffer: Buffer } => {
+    const buffer = buffers.pop() ?? Buffer.allocUnsafeSlow(length)
+    const piece = storage.get(key, { start, length }, buffer)
+    start += length
     // Avoids an unhandled rejection: the promise is awaited later, in its turn, or not at all.
     piece.catch(() => undefined)
-    return { piece, room }
+    return { piece, buffer }
   }
-  for (const reading = [ask()]; ;) {
-    const { piece: read, room } = reading.shift()!
+  for (const reading = [readNext()]; ;) {
+    const { piece: read, buffer } = reading.shift()!
     const piece = await read
     if (piece === undefined) throw objectMissing(storage, key)
-    if (piece.length === length) while (reading.length < ahead) reading.push(ask())
+    if (piece.length === length) while (reading.length < ahead) reading.push(readNext())
     if (piece.length > 0) yield piece
     if (piece.length < length) return
-    rooms.push(room)
+    buffers.push(buffer)
   }
 }
 

@@ -27,10 +27,10 @@ export async function claimEpoch(storage: ArchiveStorage, claim: EpochClaim, key
     for (const epoch of await unclaimedUpTo(storage, claim.epoch)) await createClaim(storage, { ...claim, epoch }, key)
   }
   // The claim that the store now has decides, because the answer to our write may have been lost.
-  const now = await highestClaim(storage, key.publicKey, claim.epoch)
-  if (now !== undefined && now.cluster !== claim.cluster) throw wrongCluster(storage, now.cluster)
-  if (now === undefined || now.epoch < claim.epoch) throw notWritten(storage, epochKey(claim.epoch))
-  if (now.epoch > claim.epoch || now.timeline !== claim.timeline) throw fenced(storage, now.epoch)
+  const after = await highestClaim(storage, key.publicKey, claim.epoch)
+  if (after !== undefined && after.cluster !== claim.cluster) throw wrongCluster(storage, after.cluster)
+  if (after === undefined || after.epoch < claim.epoch) throw notWritten(storage, epochKey(claim.epoch))
+  if (after.epoch > claim.epoch || after.timeline !== claim.timeline) throw fenced(storage, after.epoch)
 }
 
 /** Returns false if a claim exists. A new claim is read back, because a proxy may have answered instead of the store. */

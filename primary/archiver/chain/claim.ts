@@ -49,11 +49,11 @@ export async function claim(options: ClaimOptions): Promise<Claimed> {
   await claimEpoch(storage, { cluster, epoch: head.epoch, timeline, atMs: nowMs }, signingKey)
   const { found, repaired } = await loadOrRepair(options)
   if (found.seq === 0) await refuseUnsigned(storage)
-  // An entry of this epoch comes first: after it no other primary can continue the chain.
+  // The first entry of this epoch: after it no earlier primary can continue the chain.
   const isOurs = found.epoch === head.epoch
   requireSameHistory(isOurs ? found : await manifest.append({ head: undefined, added: [], removed: [] }), source)
   const mayLackFiles = options.filesBad || repaired !== undefined
-  const repairedFiles = mayLackFiles ? wordsOf(await repairFiles(options)) : []
+  const repairedFiles = mayLackFiles ? describeRepairs(await repairFiles(options)) : []
   const { state } = manifest
   const archived = state.head?.txid ?? TXID_NONE
   const needsSnapshot = archived < head.txid && source.segment(asTxid(archived + 1)) === undefined
@@ -68,14 +68,14 @@ export async function claim(options: ClaimOptions): Promise<Claimed> {
  * Subtracting these jumps from `base` gives the last transaction that the restore read.
  */
 function describeLateTransactions({ files }: ManifestState, { head, base }: CommittedHistory): string | undefined {
-  const knownOf = (epoch: Epoch): number => base - RESTORE_TXID_JUMP * (head.epoch - epoch)
+  const lastReadOf = (epoch: Epoch): number => base - RESTORE_TXID_JUMP * (head.epoch - epoch)
   const lastOfEpoch = new Map<Epoch, Txid>()
   for (const { epoch, maxTxid } of files.values()) {
     if (epoch === undefined || epoch >= head.epoch) continue
-    const known = knownOf(epoch)
+    const known = lastReadOf(epoch)
     if (known > 0 && maxTxid > known && maxTxid > (lastOfEpoch.get(epoch) ?? 0)) lastOfEpoch.set(epoch, maxTxid)
   }
-  const ranges = [...lastOfEpoch].map(([epoch, last]) => `transactions ${knownOf(epoch) + 1}-${last} of epoch ${epoch}`)
+  const ranges = [...lastOfEpoch].map(([epoch, last]) => `transactions ${lastReadOf(epoch) + 1}-${last} of epoch ${epoch}`)
   return ranges.length === 0 ? undefined : ranges.join(', ')
 }
 
@@ -126,7 +126,7 @@ function requireSameHistory({ head: theirs }: ManifestState, source: CommittedHi
   )
 }
 
-function wordsOf({ reuploaded, lost }: RepairedFiles): readonly string[] {
+function describeRepairs({ reuploaded, lost }: RepairedFiles): readonly string[] {
   return [
     ...(reuploaded.length === 0 ? [] : [`lost files were uploaded again from the log: ${keysText(reuploaded)}`]),
     ...(lost.length === 0 ? [] : [`lost files were removed from the manifest: ${keysText(lost)}`]),

@@ -1,7 +1,7 @@
 /**
- * Writes the manifest of one archive: appends entries to the chain, and can begin the chain anew. An entry counts only after
- * its writer has read it back and then found no claim of the next epoch. So a primary that slept acknowledges nothing on a
- * chain that another primary leads by now.
+ * Writes the manifest of one archive: appends entries to the chain, and can begin the chain anew. After it has created an
+ * entry, the writer reads it back and looks for a claim of the next epoch. Only then the entry counts. So a primary that slept
+ * acknowledges nothing on a chain that another primary leads by now.
  */
 import type { Ed25519PrivateKey } from '../../../shared/crypto.ts'
 import { MacaroondError } from '../../../shared/errors.ts'
@@ -53,7 +53,7 @@ export interface ManifestWriterOptions {
   readonly known?: ChainLink | undefined
 }
 
-/** Names one entry of a chain. */
+/** Identifies one entry of a chain, by number and hash. */
 export interface ChainLink {
   readonly entry: number
   readonly hash: string
@@ -118,7 +118,7 @@ export class ManifestWriter {
     while (await this.#followOwn()) await this.#requireNoSuccessor()
     const { seq } = this.#state
     const numbers = await listEntryNumbers(storage)
-    for (const number of numbers) if (number > seq && (await this.#readable(number)) !== undefined) return undefined
+    for (const number of numbers) if (number > seq && (await this.#readUndamaged(number)) !== undefined) return undefined
     const lost = await this.#lostOf([...this.#written.keys()])
     const isWhole = lost.length === 0 && numbers.every((number) => number <= seq)
     if (isWhole) return undefined
@@ -172,7 +172,7 @@ export class ManifestWriter {
   /** Follows the next entry if this process wrote it and lost the answer. Returns false if it did not. */
   async #followOwn(): Promise<boolean> {
     const { epoch, timeline } = this.#options
-    const own = await this.#readable(this.#state.seq + 1)
+    const own = await this.#readUndamaged(this.#state.seq + 1)
     if (own === undefined) return false
     const { entry } = own
     if (entry.epoch !== epoch || entry.timeline !== timeline || entry.previous !== this.#state.previous) return false
@@ -180,7 +180,7 @@ export class ManifestWriter {
     return true
   }
 
-  #readable(number: number): Promise<ChainEntry | undefined> {
+  #readUndamaged(number: number): Promise<ChainEntry | undefined> {
     const { storage, signingKey } = this.#options
     return unlessDamaged(readEntry(storage, signingKey.publicKey, number))
   }
@@ -227,7 +227,7 @@ export class ManifestWriter {
   }
 
   async #write(change: Change): Promise<void> {
-    for (let late = 0; late <= LATE_ENTRIES_MAX; late += 1) {
+    for (let attempt = 0; attempt <= LATE_ENTRIES_MAX; attempt += 1) {
       const entry = this.#entry(change)
       const bytes = encodeEntry(entry, this.#options.signingKey.privateKey)
       const other = await this.#createEntry(entry.seq, bytes)
@@ -251,9 +251,8 @@ export class ManifestWriter {
   }
 
   /**
-   * Creates the object of an entry, and returns undefined if ours is stored and this primary still leads. Until the first entry
-   * of this epoch exists, an earlier primary may take the number first: then it returns the entry of that primary. Throws
-   * archive_fenced.
+   * Creates the object of an entry. Returns undefined if it is stored and this primary still leads. Returns the entry of an
+   * earlier primary if that primary took the number before our first entry. Throws archive_fenced.
    */
   async #createEntry(seq: number, bytes: Buffer): Promise<ChainEntry | undefined> {
     const { storage, signingKey, epoch } = this.#options
@@ -270,17 +269,16 @@ export class ManifestWriter {
   }
 
   /**
-   * Checks that this primary still leads. It runs after an entry is written and before anything relies on the entry: a base
-   * frees the keys of earlier entries, so a primary that slept could create an entry below that base, which nobody will ever
-   * read.
+   * Checks that this primary still leads, after an entry is written and before anything relies on it. A base frees the keys of
+   * earlier entries. So a primary that slept could create an entry below the base of its successor, and nobody would read it.
    */
   async #requireStillLeading(): Promise<void> {
     const { storage } = this.#options
     const { seq, previous } = this.#state
     const last = seq === 0 ? undefined : storage.get(manifestKey(seq))
     const [, bytes] = await Promise.all([this.#requireNoSuccessor(), last])
-    // A copy of this primary runs in the same epoch, so it makes no new claim. But if its base freed our key, it first deleted the
-    // entry before.
+    // A copy of this primary runs in the same epoch and makes no new claim. But before its base frees our key, it deletes the
+    // entry before ours.
     if (seq === 0 || (bytes !== undefined && hashOfEntry(bytes) === previous)) return
     throw new MacaroondError(
       'archive_damaged',

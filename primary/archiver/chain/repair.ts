@@ -1,6 +1,6 @@
 /**
  * Repairs a damaged chain of entries. The process that wrote the chain knows all of its content, and begins it anew with a
- * base, without asking. After a restart the content of a lost entry is unknown. Then an operator has to confirm the losses, and
+ * base by itself. After a restart the content of a lost entry is unknown. Then an operator has to confirm the losses, and
  * the chain begins anew with the files that the readable entries name.
  */
 import { type ChainLink, type ManifestWriter, writtenByCopy } from './manifest-writer.ts'
@@ -53,8 +53,8 @@ export async function inspectDamage({
   known,
 }: Pick<ManifestRepairOptions, 'storage' | 'signingKey' | 'known'>): Promise<ArchiveDamage> {
   const { state, problems } = await salvageManifest(storage, signingKey.publicKey, known?.entry)
-  const there = await filesThere(storage, state.files.values())
-  return { problems, filesLost: state.files.size - there.length, restorable: restorableRanges(there) }
+  const existing = await filesThere(storage, state.files.values())
+  return { problems, filesLost: state.files.size - existing.length, restorable: restorableRanges(existing) }
 }
 
 async function heal(manifest: ManifestWriter): Promise<readonly string[] | undefined> {

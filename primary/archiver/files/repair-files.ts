@@ -30,10 +30,10 @@ export async function repairFiles(options: RepairFilesOptions): Promise<Repaired
   const reuploaded: string[] = []
   const lost: ArchivedFile[] = []
   for (const file of await badFiles(options)) {
-    const again = fromLog(file, source)
-    if (again === undefined) lost.push(file)
-    else await storage.put(file.key, again.bytes, file.timestampMs)
-    if (again !== undefined) reuploaded.push(file.key)
+    const outgoing = fromLog(file, source)
+    if (outgoing === undefined) lost.push(file)
+    else await storage.put(file.key, outgoing.bytes, file.timestampMs)
+    if (outgoing !== undefined) reuploaded.push(file.key)
     await turn(timers)
   }
   if (lost.length > 0) {
@@ -55,8 +55,8 @@ export function reachableHead(files: readonly ArchivedFile[], head: Position | u
 /** Compares names and sizes. Reads only the files that are still to be merged, because a damaged one makes every merge fail. */
 async function badFiles({ storage, manifest, timers }: RepairFilesOptions): Promise<readonly ArchivedFile[]> {
   const { files } = manifest.state
-  const there = new Set((await filesThere(storage, files.values())).map(({ key }) => key))
-  const bad = new Set([...files.values()].filter(({ key }) => !there.has(key)))
+  const existing = new Set((await filesThere(storage, files.values())).map(({ key }) => key))
+  const bad = new Set([...files.values()].filter(({ key }) => !existing.has(key)))
   const toMerge = LEVELS_MERGED.flatMap((level) => planCompaction(files.values(), level).flat())
   for (const file of toMerge) {
     if (!bad.has(file) && (await isDamaged(file, storage))) bad.add(file)

@@ -1,6 +1,6 @@
 /**
- * Retention: deletes files that are no longer needed. It writes an entry of the manifest first, and then
- * deletes the files, so a primary that was fenced meanwhile deletes nothing.
+ * Retention: deletes files that are no longer needed. It writes an entry of the manifest first, and then deletes the files, so
+ * a primary that was fenced meanwhile deletes nothing.
  */
 import { LEVEL_COMMITTED, LEVEL_SNAPSHOT, parseSegmentKey, SEGMENTS_PREFIX } from '../../../shared/archive/layout.ts'
 import type { ManifestState } from '../../../shared/archive/manifest-state.ts'
@@ -21,9 +21,9 @@ export async function retain(
 ): Promise<Retained> {
   const { storage, manifest } = options
   const { remove, early } = planRetention(manifest.state.files.values(), rules, nowMs)
-  const keys = [...remove.map(({ key }) => key), ...(await unlisted(options))]
+  const keys = [...remove.map(({ key }) => key), ...(await unnamedFiles(options))]
   if (keys.length === 0) return { removed: 0, early }
-  // An entry is created only if absent, so a primary that no longer leads the chain is fenced here.
+  // This throws if another primary leads the chain by now. Then nothing is deleted.
   await manifest.append({ head: manifest.state.head, added: [], removed: remove })
   await inParallel(keys, requestsAtOnce(storage), (key) => storage.delete(key))
   return { removed: remove.length, early }
@@ -34,7 +34,7 @@ export async function retain(
  * an entry and the deletion. It lists only names that no primary will use again, because this process may sleep now, and delete
  * the files after a later primary has taken over.
  */
-async function unlisted({
+async function unnamedFiles({
   storage,
   manifest,
 }: Pick<UploadOptions, 'storage' | 'manifest'>): Promise<readonly string[]> {

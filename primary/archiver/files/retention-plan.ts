@@ -7,7 +7,7 @@ import { type ArchivedFile, LEVEL_COMMITTED, LEVEL_SNAPSHOT, LEVELS_MERGED } fro
 export interface RetentionRules {
   /** Time for which every single transaction can be restored: a file is kept this long after a merged file covers it. */
   readonly windowMs: number
-  /** Time for which any state can be restored, from snapshots and merged files. */
+  /** Time for which the database can be restored at all. Beyond `windowMs`, only the ends of merged files can be restored. */
   readonly keepMs: number
   /** Above these limits, files of single transactions are deleted early if a merged file covers them. */
   readonly filesMax: number
@@ -74,6 +74,9 @@ function lastStartingAt(files: readonly ArchivedFile[], txid: number): number {
   return low - 1
 }
 
+/**
+ * Chooses files to delete early, oldest first, until the limits hold. It does not stop amid the files under one merged file.
+ */
 function beyondCaps(
   files: readonly ArchivedFile[],
   gone: ReadonlySet<ArchivedFile>,

@@ -1,6 +1,6 @@
 /**
  * Uploads the whole database as a snapshot. It first writes the snapshot to a scratch file on the primary's disk, and uploads
- * that file. So the view of the database, which holds SQLite's WAL, is released before the slow upload.
+ * that file. So the view of the database, which keeps SQLite from resetting its WAL, is released before the slow upload.
  */
 import { REPAIR_HINT } from '../../../shared/repair-hint.ts'
 import { closeSync, createReadStream, fstatSync, openSync, rmSync } from 'node:fs'
@@ -22,8 +22,8 @@ export interface SnapshotOptions {
   readonly manifest: ManifestWriter
   readonly source: CommittedHistory
   /**
-   * True if the log lacks transactions that the archive lacks too. The snapshot becomes the head, and they cannot be restored
-   * separately.
+   * True if the log lacks the transaction after the archive's last one. The snapshot then becomes the head, and the
+   * transactions in the gap cannot be restored separately.
    */
   readonly bridgesGap: boolean
   /** Scratch file on the primary's disk. A leftover of a crash is overwritten. */
@@ -34,7 +34,7 @@ export interface SnapshotOptions {
 }
 
 /** A snapshot whose file is in the archive, but that no entry names yet. */
-export interface PutSnapshot {
+export interface UploadedSnapshot {
   readonly file: ArchivedFile
   readonly position: Position
 }
@@ -44,7 +44,7 @@ export interface PutSnapshot {
  * uploaded.
  */
 export async function snapshot(options: SnapshotOptions): Promise<Txid | undefined> {
-  return recordSnapshot(options, await putSnapshot(options))
+  return recordSnapshot(options, await uploadSnapshot(options))
 }
 
 /**
@@ -52,14 +52,14 @@ export async function snapshot(options: SnapshotOptions): Promise<Txid | undefin
  * uploaded again, which repairs a damaged file; other bytes would contradict that entry. Throws database_corrupt before
  * anything is uploaded.
  */
-export async function putSnapshot(options: Omit<SnapshotOptions, 'bridgesGap'>): Promise<PutSnapshot> {
+export async function uploadSnapshot(options: Omit<SnapshotOptions, 'bridgesGap'>): Promise<UploadedSnapshot> {
   const { storage, manifest, source, path, nowMs, signal, timers } = options
   const position = source.head
   const range = { minTxid: asTxid(1), maxTxid: position.txid }
   const key = segmentKey(LEVEL_SNAPSHOT, range)
   const named = manifest.state.files.get(key)
   const last = source.segment(position.txid)
-  // The time of a snapshot is that of its last transaction. Right after a restore the log is empty, so the present time serves.
+  // The time of a snapshot is that of its last transaction. Right after a restore the log does not have that transaction.
   const timestampMs = named?.timestampMs ?? (last === undefined ? nowMs : decodeHeader(last).timestampMs)
   try {
     const { checksum, bytes } = await write({ source, position, path, timestampMs, signal, timers })
@@ -77,7 +77,7 @@ export async function putSnapshot(options: Omit<SnapshotOptions, 'bridgesGap'>):
 
 export async function recordSnapshot(
   { manifest, bridgesGap }: Pick<SnapshotOptions, 'manifest' | 'bridgesGap'>,
-  { file, position }: PutSnapshot,
+  { file, position }: UploadedSnapshot,
 ): Promise<Txid | undefined> {
   await manifest.append({ head: bridgesGap ? position : manifest.state.head, added: [file], removed: [] })
   return bridgesGap ? position.txid : undefined

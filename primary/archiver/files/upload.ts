@@ -36,7 +36,7 @@ export interface Outgoing {
 /** Returns the last transaction that it uploaded, which may not be the newest. Undefined if the log lacks the next one. */
 export async function upload(options: UploadOptions, after: Txid): Promise<Txid | undefined> {
   const { storage, manifest, source, merge, timers } = options
-  const segments = await waiting(source, after, timers)
+  const segments = await waitingSegments(source, after, timers)
   const last = segments.at(-1)
   if (last === undefined) return undefined
   const outgoing = merge ? await merged(segments, timers) : segments.map((bytes) => outgoingOf(LEVEL_COMMITTED, bytes))
@@ -59,7 +59,7 @@ export function outgoingOf(level: number, bytes: Buffer, fields: SegmentFields =
 }
 
 /** The segments of one round, bounded in number and bytes. Yields to the event loop, so that commits go on meanwhile. */
-async function waiting(source: CommittedHistory, after: Txid, timers: Timers): Promise<readonly Buffer[]> {
+async function waitingSegments(source: CommittedHistory, after: Txid, timers: Timers): Promise<readonly Buffer[]> {
   const segments: Buffer[] = []
   let bytes = 0
   while (segments.length < ARCHIVE_ROUND_SEGMENTS_MAX && bytes < ARCHIVE_ROUND_BYTES_MAX) {

@@ -15,7 +15,8 @@ export class Deadline {
     return this.#controller.signal
   }
 
-  allow(bytes: number): void {
+  /** Starts the deadline of one direction, which replaces the one before. */
+  restartFor(bytes: number): void {
     this.end()
     const abort = (): void => this.#controller.abort(new DOMException('too late', 'TimeoutError'))
     this.#timer = setTimeout(abort, Math.ceil(this.#timeoutMs + bytes / S3_BYTES_PER_MS_MIN))

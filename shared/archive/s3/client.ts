@@ -14,7 +14,7 @@ import { textOf } from './xml.ts'
 
 export interface S3ClientOptions {
   readonly settings: S3Settings
-  /** Called at the start, and again if the store says that the credentials have expired. Throws archive_denied. */
+  /** Reads the credentials: once at the start, and again if the store says that they have expired. Throws archive_denied. */
   readonly credentials: () => S3Credentials
   readonly clock: Pick<Clock, 'wallMs'>
   readonly entropy: Pick<Entropy, 'uniform'>
@@ -55,7 +55,7 @@ export class S3Client {
   readonly settings: S3Settings
   readonly #options: S3ClientOptions
   /** Signing keys derived from the secret, one for each day and region. */
-  readonly #derived = new Map<string, ArrayBuffer>()
+  readonly #derivedKeys = new Map<string, ArrayBuffer>()
   #credentials: S3Credentials
 
   constructor(options: S3ClientOptions) {
@@ -84,10 +84,10 @@ export class S3Client {
     const { bytesMax = S3_DOCUMENT_BYTES_MAX, body, expected = [] } = request
     const deadline = new Deadline(this.#options.timeoutMs ?? S3_REQUEST_TIMEOUT_MS)
     try {
-      deadline.allow(body?.length ?? 0)
+      deadline.restartFor(body?.length ?? 0)
       const response = await this.#fetch(request, deadline.signal)
       const limit = response.ok ? bytesMax : S3_DOCUMENT_BYTES_MAX
-      deadline.allow(Math.min(limit, Number(response.headers.get('content-length') ?? limit)))
+      deadline.restartFor(Math.min(limit, Number(response.headers.get('content-length') ?? limit)))
       const bytes = await readAll(response, limit)
       const code = codeOf(response, bytes)
       const answer = { status: response.status, code, headers: response.headers, body: bytes }
@@ -112,7 +112,7 @@ export class S3Client {
       ...this.#credentials,
       service: 's3',
       region: this.settings.region,
-      cache: this.#derived,
+      cache: this.#derivedKeys,
       datetime: new Date(this.#options.clock.wallMs()).toISOString().replaceAll(/[:-]|\.\d{3}/g, ''),
     })
     const signed = await signer.sign()

@@ -58,7 +58,7 @@ async function sendParts(client: S3Client, { name, content }: Upload, uploadId: 
 }
 
 /**
- * Completes the upload. If an attempt succeeded and its answer was lost, the next one finds the object and no upload.
+ * Completes the upload. If the answer of an attempt was lost, a retry may find no upload any more, but the finished object.
  */
 async function complete(
   client: S3Client,
@@ -170,7 +170,7 @@ export async function wholeOf(content: Content, doing: string): Promise<Buffer> 
 
 export async function abortUpload(client: S3Client, name: string, uploadId: string): Promise<void> {
   const expected = ['NoSuchUpload', '404']
-  await client.send({ method: 'DELETE', name, query: { uploadId }, expected, doing: `ending the upload of ${name}` })
+  await client.send({ method: 'DELETE', name, query: { uploadId }, expected, doing: `aborting the upload of ${name}` })
 }
 
 /** Aborts all unfinished uploads below a folder. */

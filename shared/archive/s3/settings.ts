@@ -17,7 +17,7 @@ export interface S3Settings {
   readonly prefix: string
 }
 
-const REGION = 'us-east-1'
+const DEFAULT_REGION = 'us-east-1'
 const PARAMETERS: readonly string[] = ['endpoint', 'region', 'forcePathStyle', 'force-path-style']
 /** For each provider: the pattern that finds bucket and region in a host name, the host of a region, and the path style. */
 const PROVIDERS: readonly (readonly [RegExp, (region: string) => string, pathStyle: boolean])[] = [
@@ -42,16 +42,16 @@ const CREDENTIALS_HINT =
   'give them as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or in the shared credentials file: logs and messages show a URL'
 
 function addressOf(url: URL, env: NodeJS.ProcessEnv): Omit<S3Settings, 'location' | 'prefix'> {
-  const known = providerOf(url.host)
-  const bucket = known?.bucket ?? localBucket(url)
+  const provider = providerOf(url.host)
+  const bucket = provider?.bucket ?? localBucket(url)
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]$/.test(bucket)) throw invalid('it names no bucket')
   const region =
-    url.searchParams.get('region') ?? known?.region ?? env['AWS_REGION'] ?? env['AWS_DEFAULT_REGION'] ?? REGION
+    url.searchParams.get('region') ?? provider?.region ?? env['AWS_REGION'] ?? env['AWS_DEFAULT_REGION'] ?? DEFAULT_REGION
   if (!/^[A-Za-z0-9-]{1,64}$/.test(region)) throw invalid('its region is not a valid name')
-  const own = customEndpoint(url, env)
-  const endpoint = own ?? `https://${known?.host(region) ?? awsHost(region)}`
+  const custom = customEndpoint(url, env)
+  const endpoint = custom ?? `https://${provider?.host(region) ?? awsHost(region)}`
   // A certificate for `*.host` does not cover bucket names with a dot.
-  const pathStyle = forcedStyle(url) ?? (own !== undefined || known?.pathStyle === true || bucket.includes('.'))
+  const pathStyle = forcedStyle(url) ?? (custom !== undefined || provider?.pathStyle === true || bucket.includes('.'))
   return { endpoint, bucket, pathStyle, region }
 }
 
@@ -96,7 +96,8 @@ function awsHost(region: string): string {
 }
 
 /**
- * Returns the bucket. In litestream's form for a local store, `bucket.localhost:9000`, it is the first part of the host name.
+ * Returns the bucket of a URL without a known provider. A port means litestream's short form for a local store without TLS,
+ * `bucket.localhost:9000`: there the bucket is the first part of the host name.
  */
 function localBucket({ host, port, hostname }: URL): string {
   if (port === '') return host
@@ -108,8 +109,8 @@ function customEndpoint(url: URL, env: NodeJS.ProcessEnv): string | undefined {
   if (given !== null) return originOf(given)
   if (providerOf(url.host) !== undefined) return undefined
   if (url.port !== '') return originOf(`http://${url.host.slice(url.host.indexOf('.') + 1)}`)
-  const usual = env['AWS_ENDPOINT_URL_S3'] ?? env['AWS_ENDPOINT_URL']
-  return usual === undefined || usual === '' ? undefined : originOf(usual)
+  const fromEnvironment = env['AWS_ENDPOINT_URL_S3'] ?? env['AWS_ENDPOINT_URL']
+  return fromEnvironment === undefined || fromEnvironment === '' ? undefined : originOf(fromEnvironment)
 }
 
 function originOf(text: string): string {

@@ -25,7 +25,7 @@ const UPLOAD: ArchiveWork = { kind: 'upload', after: txid(5) }
 class Driver {
   state: ArchiverState = startArchiver(txid(5))
   nowMs = 0
-  /** In the chain, and beside it. */
+  /** In the chain, and in the background. */
   started: ArchiveWork | undefined
   background: ArchiveWork | undefined
   wakeAtMs: number | undefined
@@ -187,14 +187,14 @@ describe('the archiver', () => {
     expect(own.background).toEqual({ kind: 'background', job: 'drill' })
   })
 
-  test('a failure beside the chain leaves the known chain unchanged', () => {
+  test('a failure in the background leaves the known chain unchanged', () => {
     const own = driver().claimed().send({ kind: 'due', job: 'snapshot' })
     own.send({ kind: 'background failed', failure: failure('no space') }).committed(6)
     expect(own.started).toEqual(UPLOAD)
     expect([own.state.due, own.state.errors]).toEqual([[], { snapshot: failure('no space') }])
   })
 
-  test('a gap found while a snapshot is put waits for its file, and takes one that leads', () => {
+  test('a gap found while a snapshot is uploaded waits for that upload, and then for a snapshot that bridges it', () => {
     const own = driver().claimed().send({ kind: 'due', job: 'snapshot' }).committed(9).send({ kind: 'gap' })
     expect(own.started).toBeUndefined()
     own.send({ kind: 'background done' })
@@ -225,8 +225,8 @@ describe('the archiver', () => {
           expect(works || wakeAtMs !== undefined || waiting).toBe(true)
           const deletes = state.working?.kind === 'job' && state.working.job === 'retain'
           expect(deletes && (state.background !== undefined || state.snapshotUploaded)).toBe(false)
-          const leads = state.working?.kind === 'job' && state.working.job === 'snapshot'
-          expect(leads && state.background === 'snapshot').toBe(false)
+          const bridgesGap = state.working?.kind === 'job' && state.working.job === 'snapshot'
+          expect(bridgesGap && state.background === 'snapshot').toBe(false)
           expect(state.archived).toBeLessThanOrEqual(state.committed)
         }
       }),

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { archiveConfig } from '../../../primary/archiver/config.ts'
 import { proveArrival } from '../../../primary/archiver/files/heartbeat.ts'
-import { putSnapshot } from '../../../primary/archiver/files/snapshot.ts'
+import { uploadSnapshot } from '../../../primary/archiver/files/snapshot.ts'
 import { DirectoryStorage } from '../../../shared/archive/directory.ts'
 import { verifyArchive } from '../../../shared/archive/verify-archive.ts'
 import { systemClock } from '../../../shared/clock.ts'
@@ -74,10 +74,10 @@ test('a snapshot of an archived state is the same file: a crash before its entry
   const path = join(authority.folder, 'again.tmp')
   const common = { storage, manifest, source, path, signal: new AbortController().signal, timers: systemClock }
   // The log has no record of the first transaction, so nothing but the clock says when it was.
-  await putSnapshot({ ...common, nowMs: authority.nowMs + 60_000 })
+  await uploadSnapshot({ ...common, nowMs: authority.nowMs + 60_000 })
   expect((await verifyArchive(storage, [file!], () => undefined)).bad).toEqual([])
   await storage.put(file!.key, Buffer.from('damaged'), 1)
-  await putSnapshot({ ...common, nowMs: authority.nowMs + 60_000 })
+  await uploadSnapshot({ ...common, nowMs: authority.nowMs + 60_000 })
   expect((await verifyArchive(storage, [file!], () => undefined)).bad).toEqual([])
 })
 

@@ -42,7 +42,7 @@ class Scene {
   readonly archiver: Archiver
   readonly swept: string[] = []
   failing = false
-  paused = false
+  diskFull = false
 
   private constructor(authority: Authority) {
     this.authority = authority
@@ -68,7 +68,7 @@ class Scene {
       onRepaired: () => undefined,
       onDrilled: () => undefined,
       onClaimed: () => undefined,
-      paused: () => this.paused,
+      diskFull: () => this.diskFull,
       onDiskFull: () => undefined,
       onFatal: (error) => {
         throw error
@@ -180,12 +180,12 @@ test('uploads go on while the primary’s disk is full, and jobs that need room 
   const scene = await Scene.start()
   const merged = async (): Promise<readonly number[]> => (await scene.levels()).filter((level) => level > 0)
   const before = await merged()
-  scene.paused = true
+  scene.diskFull = true
   for (const job of ['snapshot', 'compact 1', 'compact 2', 'compact 3', 'drill', 'retain'] as const)
     scene.archiver.due(job)
   await scene.commit()
   await until(() => scene.doneAtMs('retain') !== null, 'what deletes goes on')
-  scene.paused = false
+  scene.diskFull = false
   await scene.commit()
   expect(await merged()).toEqual(before)
   expect(scene.archiver.status().lastDrill).toBeNull()
