@@ -103,8 +103,8 @@ export type Command =
       readonly actor: Actor
       readonly rows: readonly RevocationRow[]
       /**
-       * The time of the deletion clock, which a jump of the wall clock does not move ahead. A purge uses the earlier of this and
-       * the believed time.
+       * The time of the deletion clock, which a jump of the wall clock does not move ahead. A purge uses the earlier of this
+       * and the believed time.
        */
       readonly deletionClockMs: number
     }
