@@ -29,7 +29,8 @@ export function archiverStep(
   const working = nextInChain(state, nowMs)
   const chained = working === undefined ? state : withWorking(state, working, nowMs, rules)
   const background = nextBackground(chained, nowMs)
-  const started = background === undefined ? chained : { ...chained, background: background.job, backgroundSinceMs: nowMs }
+  const started =
+    background === undefined ? chained : { ...chained, background: background.job, backgroundSinceMs: nowMs }
   const start = [working, background].filter((work) => work !== undefined)
   return { state: started, start, wakeAtMs: wakeAt(started) }
 }

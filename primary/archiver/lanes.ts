@@ -12,7 +12,10 @@ export function nextInChain(state: ArchiverState, nowMs: number): ArchiveWork | 
   return first === undefined ? undefined : { kind: 'job', job: first.job }
 }
 
-export function nextBackground(state: ArchiverState, nowMs: number): Extract<ArchiveWork, { kind: 'background' }> | undefined {
+export function nextBackground(
+  state: ArchiverState,
+  nowMs: number,
+): Extract<ArchiveWork, { kind: 'background' }> | undefined {
   const { ended, claimed, needsSnapshot, background, snapshotUploaded, working, due } = state
   if (ended || !claimed || needsSnapshot || background !== undefined || nowMs < state.retryAtMs) return undefined
   if (working?.kind === 'job' && working.job === 'retain') return undefined

@@ -90,7 +90,9 @@ function openArchiver(options: OpenArchiverOptions, location: string, place: num
       return { here: stored.get(place), elsewhere }
     },
     onDrilled: (outcome) =>
-      void writer.submit(noteOf(outcome, location)).catch(() => log.warn('the result of a restore drill could not be written to the audit')),
+      void writer
+        .submit(noteOf(outcome, location))
+        .catch(() => log.warn('the result of a restore drill could not be written to the audit')),
   })
 }
 

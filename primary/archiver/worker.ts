@@ -26,7 +26,13 @@ import { proveArrival } from './files/heartbeat.ts'
 import { requireKnownPlace } from './chain/known-place.ts'
 import { inspectDamage } from './chain/repair.ts'
 import { retain } from './files/retain.ts'
-import { uploadSnapshot, type UploadedSnapshot, recordSnapshot, snapshot, type SnapshotOptions } from './files/snapshot.ts'
+import {
+  uploadSnapshot,
+  type UploadedSnapshot,
+  recordSnapshot,
+  snapshot,
+  type SnapshotOptions,
+} from './files/snapshot.ts'
 import { DeletionClock } from './deletion-clock.ts'
 import type { CommittedHistory } from './source.ts'
 import type { ArchiverEvent, BackgroundJobName, ChainJobName, JobName, ArchiveWork } from './state.ts'
@@ -59,7 +65,10 @@ export interface WorkerOptions {
   /** Called if a write failed for want of room on the archive's disk, or on the primary's, which holds the scratch files. */
   readonly onDiskFull: () => void
   /** The recorded chains of this place, and of the others, because a new configuration may have changed the order of places. */
-  readonly recordedChains: () => { readonly here: ArchiveChain | undefined; readonly elsewhere: readonly ArchiveChain[] }
+  readonly recordedChains: () => {
+    readonly here: ArchiveChain | undefined
+    readonly elsewhere: readonly ArchiveChain[]
+  }
   /** Called after a repair. The database must then record it. */
   readonly onRepaired: () => void
   /** True if the operator abandons the recorded archive. */
@@ -192,12 +201,16 @@ export class ArchiveWorker {
     this.#open = opened
     const repairing = { known, mayRepair: this.#mayRepair, filesBad: this.#filesBad }
     const common = { ...opened, cluster, source, signingKey, timers: clock, nowMs: clock.wallMs() }
-    const { archived, needsSnapshot, lastWriteMs, lateTransactions, repaired } = await claim({ ...common, ...repairing })
+    const { archived, needsSnapshot, lastWriteMs, lateTransactions, repaired } = await claim({
+      ...common,
+      ...repairing,
+    })
     this.#claimed(known, repaired)
     alarm('archive_late_transactions', lateTransactions)
     this.#deletionClock.startFrom(lastWriteMs)
     if (!this.#isUploadingSnapshot) await opened.storage.sweep()
-    if (needsSnapshot) log.info({ archived }, 'the log lacks the transaction after the last one of the archive: a snapshot comes first')
+    if (needsSnapshot)
+      log.info({ archived }, 'the log lacks the transaction after the last one of the archive: a snapshot comes first')
     return { kind: 'claimed', archived, needsSnapshot }
   }
 
@@ -316,7 +329,10 @@ export class ArchiveWorker {
     const { config, log } = this.#options
     const { removed, early } = await retain(this.#opened, retentionOf(config), this.#deletionClock.nowMs())
     if (early > 0)
-      log.warn({ removed, early }, 'the archive exceeds files_max or bytes_max: files of single transactions were deleted early')
+      log.warn(
+        { removed, early },
+        'the archive exceeds files_max or bytes_max: files of single transactions were deleted early',
+      )
   }
 
   async #drill(): Promise<void> {

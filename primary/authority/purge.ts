@@ -14,7 +14,11 @@ type Purge = CommandOf<'revocations.purge'>
 type Range = Extract<Row, { table: 'revocations purged' }>['row']
 
 /** If this throws, or the transaction is rolled back, nothing is purged, and the next purge finds the same rows. */
-export function purge(state: AuthorityState, { actor, rows, deletionClockMs }: Purge, context: DecisionContext): Decision {
+export function purge(
+  state: AuthorityState,
+  { actor, rows, deletionClockMs }: Purge,
+  context: DecisionContext,
+): Decision {
   const nowMs = Math.min(requireBelieved(context).earliestMs, deletionClockMs)
   const outlived = rows.filter((row) => isOutlived(row, nowMs))
   for (const row of outlived) state.undo.push(state.revocations.dropUndoably(row))

@@ -19,7 +19,9 @@ import type {
 } from '../../shared/protocol/revoke.ts'
 
 /** Renames the field `untilMs` of a message to `issuedUpToMs`, in each member of a union. An optional field stays optional. */
-type WithIssuedUpTo<T> = T extends unknown ? { [K in keyof T as K extends 'untilMs' ? 'issuedUpToMs' : K]: T[K] } : never
+type WithIssuedUpTo<T> = T extends unknown
+  ? { [K in keyof T as K extends 'untilMs' ? 'issuedUpToMs' : K]: T[K] }
+  : never
 
 type Listing<T, One> = Omit<T, 'revocations'> & { readonly revocations: readonly One[] }
 

@@ -72,7 +72,9 @@ export class DirectoryStorage implements ArchiveStorage {
 
   async get(key: string, range?: ByteRange, into?: Buffer): Promise<Buffer | undefined> {
     try {
-      return this.#blocking && range === undefined ? readBlocking(this.#path(key)) : await read(this.#path(key), range, into)
+      return this.#blocking && range === undefined
+        ? readBlocking(this.#path(key))
+        : await read(this.#path(key), range, into)
     } catch (error) {
       if (errnoOf(error) === 'ENOENT') return undefined
       throw failure(error, `reading ${key}`)

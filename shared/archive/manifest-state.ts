@@ -90,7 +90,8 @@ export function historyProblem(state: ManifestState, entry: ManifestEntry): stri
   if (state.cluster !== undefined && entry.cluster !== state.cluster) return `it belongs to cluster "${entry.cluster}"`
   if (state.epoch === undefined) return undefined
   if (entry.epoch < state.epoch) return `it belongs to epoch ${entry.epoch}, but comes after epoch ${state.epoch}`
-  if (entry.epoch === state.epoch && entry.timeline !== state.timeline) return 'it belongs to another timeline of its epoch'
+  if (entry.epoch === state.epoch && entry.timeline !== state.timeline)
+    return 'it belongs to another timeline of its epoch'
   return undefined
 }
 

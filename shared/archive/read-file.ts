@@ -100,8 +100,7 @@ function requireHeader(file: ArchivedFile, { minTxid, maxTxid, epoch, postApply 
   if (minTxid !== file.minTxid || maxTxid !== file.maxTxid)
     throw damaged(file, 'it holds other transactions than its name says')
   if (file.sha256 === undefined) return
-  if (epoch !== file.epoch || postApply !== file.postApply)
-    throw damaged(file, 'its header differs from the manifest')
+  if (epoch !== file.epoch || postApply !== file.postApply) throw damaged(file, 'its header differs from the manifest')
 }
 
 function requireEqual<T>(file: ArchivedFile, what: string, found: T, expected: T): void {

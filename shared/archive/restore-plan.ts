@@ -94,7 +94,9 @@ function requireChain(files: readonly ArchivedFile[], target: Txid, available: s
   const nearest = chain?.files.at(-1)
   const before = nearest === undefined ? '' : `; the nearest before it is ${pointText(pointOf(nearest))}`
   const inside = files.some(({ minTxid, maxTxid }) => minTxid <= target && target < maxTxid && minTxid > 1)
-  const why = inside ? 'is inside a merged file' : 'cannot be restored: it was not archived, or files before it are missing'
+  const why = inside
+    ? 'is inside a merged file'
+    : 'cannot be restored: it was not archived, or files before it are missing'
   throw unreachable(`transaction ${txidText(target)} ${why}`, `${available}${before}`)
 }
 

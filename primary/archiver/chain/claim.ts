@@ -75,7 +75,9 @@ function describeLateTransactions({ files }: ManifestState, { head, base }: Comm
     const known = lastReadOf(epoch)
     if (known > 0 && maxTxid > known && maxTxid > (lastOfEpoch.get(epoch) ?? 0)) lastOfEpoch.set(epoch, maxTxid)
   }
-  const ranges = [...lastOfEpoch].map(([epoch, last]) => `transactions ${lastReadOf(epoch) + 1}-${last} of epoch ${epoch}`)
+  const ranges = [...lastOfEpoch].map(
+    ([epoch, last]) => `transactions ${lastReadOf(epoch) + 1}-${last} of epoch ${epoch}`,
+  )
   return ranges.length === 0 ? undefined : ranges.join(', ')
 }
 

@@ -118,7 +118,8 @@ export class ManifestWriter {
     while (await this.#followOwn()) await this.#requireNoSuccessor()
     const { seq } = this.#state
     const numbers = await listEntryNumbers(storage)
-    for (const number of numbers) if (number > seq && (await this.#readUndamaged(number)) !== undefined) return undefined
+    for (const number of numbers)
+      if (number > seq && (await this.#readUndamaged(number)) !== undefined) return undefined
     const lost = await this.#lostOf([...this.#written.keys()])
     const isWhole = lost.length === 0 && numbers.every((number) => number <= seq)
     if (isWhole) return undefined

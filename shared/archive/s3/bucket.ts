@@ -139,7 +139,8 @@ export class BucketStorage implements ArchiveStorage {
     if (code !== '') throw this.#violation(`${key} changed while it was read`)
     if (status === 200 && start > 0) throw this.#violation('it ignores the range of a read')
     const total = status === 200 ? body.length : Number(/\/(\d+)$/.exec(headers.get('content-range') ?? '')?.[1])
-    if (body.length !== Math.min(length, total - start)) throw this.#violation(`its answer for ${key} does not have the requested length`)
+    if (body.length !== Math.min(length, total - start))
+      throw this.#violation(`its answer for ${key} does not have the requested length`)
     return { bytes: body, total, etag: headers.get('etag') ?? undefined }
   }
 

@@ -17,7 +17,8 @@ const FILE_BYTES_MAX = 256 * 1024
 export function readCredentials(env: NodeJS.ProcessEnv): S3Credentials {
   const [id, secret] = [env['AWS_ACCESS_KEY_ID'], env['AWS_SECRET_ACCESS_KEY']]
   if (!id && !secret) return fromFile(env)
-  if (!id || !secret) throw missingCredentials(`AWS_${id ? 'SECRET_ACCESS_KEY' : 'ACCESS_KEY_ID'} is not set, but its counterpart is`)
+  if (!id || !secret)
+    throw missingCredentials(`AWS_${id ? 'SECRET_ACCESS_KEY' : 'ACCESS_KEY_ID'} is not set, but its counterpart is`)
   return credentials(id, secret, env['AWS_SESSION_TOKEN'])
 }
 

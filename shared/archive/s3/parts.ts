@@ -19,7 +19,8 @@ export async function uploadParts(client: S3Client, upload: Upload): Promise<voi
   const doing = `writing ${name}`
   const begun = await client.send({ method: 'POST', name, query: { uploads: '' }, headers, doing })
   const uploadId = textOf(begun.body.toString('utf8'), 'UploadId')
-  if (uploadId === undefined) throw new MacaroondError('archive_unavailable', `the store did not start an upload while ${doing}`)
+  if (uploadId === undefined)
+    throw new MacaroondError('archive_unavailable', `the store did not start an upload while ${doing}`)
   try {
     await complete(client, upload, uploadId, await sendParts(client, upload, uploadId))
   } catch (error) {

@@ -39,7 +39,8 @@ export function refusal(failure: S3Failure, doing: string, settings: S3Settings)
   const name = /^[A-Za-z0-9._-]{1,64}$/.test(code) ? code : ''
   const what = [status, name].filter((part) => part !== undefined && part !== '').join(' ')
   const { code: ours, hint } = meaningOf(failure, settings)
-  const says = status === undefined ? `no answer from ${endpoint} (${what || 'connection lost'})` : `${endpoint} answers ${what}`
+  const says =
+    status === undefined ? `no answer from ${endpoint} (${what || 'connection lost'})` : `${endpoint} answers ${what}`
   return new MacaroondError(ours, `${says} while ${doing}, bucket ${bucket}`, { hint })
 }
 

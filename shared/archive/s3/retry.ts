@@ -24,7 +24,9 @@ const TRANSIENT_CODES: readonly string[] = [
 ]
 
 export function isTransient({ status, code }: S3Failure): boolean {
-  return status === undefined || isBusy({ status, code }) || TRANSIENT_STATUSES.includes(status) || isTransientCode(code)
+  return (
+    status === undefined || isBusy({ status, code }) || TRANSIENT_STATUSES.includes(status) || isTransientCode(code)
+  )
 }
 
 function isTransientCode(code: string): boolean {

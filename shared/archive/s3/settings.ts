@@ -46,7 +46,11 @@ function addressOf(url: URL, env: NodeJS.ProcessEnv): Omit<S3Settings, 'location
   const bucket = provider?.bucket ?? localBucket(url)
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]$/.test(bucket)) throw invalid('it names no bucket')
   const region =
-    url.searchParams.get('region') ?? provider?.region ?? env['AWS_REGION'] ?? env['AWS_DEFAULT_REGION'] ?? DEFAULT_REGION
+    url.searchParams.get('region') ??
+    provider?.region ??
+    env['AWS_REGION'] ??
+    env['AWS_DEFAULT_REGION'] ??
+    DEFAULT_REGION
   if (!/^[A-Za-z0-9-]{1,64}$/.test(region)) throw invalid('its region is not a valid name')
   const custom = customEndpoint(url, env)
   const endpoint = custom ?? `https://${provider?.host(region) ?? awsHost(region)}`
@@ -57,7 +61,8 @@ function addressOf(url: URL, env: NodeJS.ProcessEnv): Omit<S3Settings, 'location
 
 function parse(text: string): URL {
   const url = text.length > 2_048 ? null : URL.parse(text)
-  if (url === null || url.protocol !== 's3:' || url.host === '' || url.hash !== '') throw invalid('it is not an s3:// URL')
+  if (url === null || url.protocol !== 's3:' || url.host === '' || url.hash !== '')
+    throw invalid('it is not an s3:// URL')
   return url
 }
 
@@ -118,7 +123,8 @@ function originOf(text: string): string {
   const url = URL.parse(/^https?:\/\//.test(text) ? text : `${isLocal ? 'http' : 'https'}://${text}`)
   if (url === null) throw invalid('its endpoint is not a URL')
   if (url.username !== '' || url.password !== '') throw invalid('its endpoint holds credentials', CREDENTIALS_HINT)
-  if (url.pathname !== '/' || url.search !== '') throw invalid('its endpoint must be a scheme and a host, without a path')
+  if (url.pathname !== '/' || url.search !== '')
+    throw invalid('its endpoint must be a scheme and a host, without a path')
   return url.origin
 }
 

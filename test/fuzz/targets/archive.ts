@@ -11,12 +11,7 @@ import {
   type ManifestEntry,
 } from '../../../shared/archive/manifest.ts'
 import { emptyManifest, follow } from '../../../shared/archive/manifest-state.ts'
-import {
-  readPackedPages,
-  readArchived,
-  readSegmentFile,
-  streamSegmentFile,
-} from '../../../shared/archive/read-file.ts'
+import { readPackedPages, readArchived, readSegmentFile, streamSegmentFile } from '../../../shared/archive/read-file.ts'
 import { type DocumentKind, encodeSigned } from '../../../shared/archive/signed-document.ts'
 import { ed25519Sign, sha256Hex } from '../../../shared/crypto.ts'
 import { MacaroondError } from '../../../shared/errors.ts'

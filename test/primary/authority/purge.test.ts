@@ -128,7 +128,12 @@ describe('a purge', () => {
     })
     for (const { id, expiresAt } of tokens) purger.revokeToken(id, expiresAt)
     purger.nowMs += OUTLIVED_MS + DAY_MS
-    const { rows } = purger.do({ kind: 'revocations.purge', actor: ACTOR, rows: purger.log, deletionClockMs: purger.nowMs })
+    const { rows } = purger.do({
+      kind: 'revocations.purge',
+      actor: ACTOR,
+      rows: purger.log,
+      deletionClockMs: purger.nowMs,
+    })
     const ranges = rows.flatMap(({ table, row }) => (table === 'revocations purged' ? [row] : []))
     expect(ranges).toEqual([
       { first: 1, last: 3 },

@@ -140,7 +140,7 @@ describe('a primary that slept while another led past a base', () => {
       late = await appendOne(old, storage, 1, 4).catch((error: unknown) => error)
     }
     const state = await successor.append({ head: undefined, added: [], removed: [] })
-    expect(late).toMatchObject({ code: 'archive_fenced' })
+    expect(lateTransactions).toMatchObject({ code: 'archive_fenced' })
     expect(state).toMatchObject({ seq: 5, epoch: 2 })
     expect([...state.files.values()].map(({ maxTxid }) => maxTxid)).toEqual([1, 2, 3, 4])
     expect(await readManifest(storage, KEY.publicKey)).toMatchObject({ seq: 5, epoch: 2 })
@@ -447,7 +447,7 @@ describe('transactions that an earlier primary archived after a restore had read
         throw new Error('nothing is read')
       },
     }
-    const { late } = await claim({
+    const { lateTransactions } = await claim({
       cluster: 'c',
       storage,
       manifest,
@@ -459,7 +459,7 @@ describe('transactions that an earlier primary archived after a restore had read
       mayRepair: false,
       filesBad: false,
     })
-    return late
+    return lateTransactions
   }
 
   test('are named at every start, as long as the archive has them', async () => {
