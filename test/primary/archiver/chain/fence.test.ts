@@ -140,7 +140,7 @@ describe('a primary that slept while another led past a base', () => {
       late = await appendOne(old, storage, 1, 4).catch((error: unknown) => error)
     }
     const state = await successor.append({ head: undefined, added: [], removed: [] })
-    expect(lateTransactions).toMatchObject({ code: 'archive_fenced' })
+    expect(late).toMatchObject({ code: 'archive_fenced' })
     expect(state).toMatchObject({ seq: 5, epoch: 2 })
     expect([...state.files.values()].map(({ maxTxid }) => maxTxid)).toEqual([1, 2, 3, 4])
     expect(await readManifest(storage, KEY.publicKey)).toMatchObject({ seq: 5, epoch: 2 })
