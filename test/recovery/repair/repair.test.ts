@@ -210,7 +210,7 @@ test.each([
     rmSync('primary/log', { recursive: true })
     await primary.tries()
     await primary.ended()
-    expect(primary.log).toMatch(/position_diverged.*with other content.*is no backup/)
+    expect(primary.log).toMatch(/position_diverged.*its content differs.*is no backup/)
     expect(primary.log).not.toContain('older copy')
     rmSync('primary', { recursive: true })
     cpSync('kept', 'primary', { recursive: true })

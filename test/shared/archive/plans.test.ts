@@ -82,12 +82,12 @@ describe('a restore', () => {
     const available = /the archive has transaction 0000000000000003 of .* to transaction 0000000000000015 of /
     expect(told({ kind: 'txid', txid: txid(6) })).toMatch(/is inside a merged file/)
     expect(told({ kind: 'txid', txid: txid(13) })).toMatch(
-      /cannot be reached.*nearest before it is transaction 0000000000000008/,
+      /cannot be restored.*nearest before it is transaction 0000000000000008/,
     )
     expect(told({ kind: 'txid', txid: txid(2) })).toMatch(available)
     expect(told({ kind: 'time', atMs: 2_000 })).toMatch(/begins after/)
     expect(told({ kind: 'time', atMs: 40_000 })).toMatch(/in the future/)
-    expect(told({ kind: 'time', atMs: 13_500 })).toMatch(/cannot be reached/)
+    expect(told({ kind: 'time', atMs: 13_500 })).toMatch(/cannot be restored/)
     expect(() => planRestore([], { kind: 'head' }, 1)).toThrow(/no whole database/)
   })
 
