@@ -115,7 +115,14 @@ export const MUTANTS: readonly SimulatedMutant[] = [
   },
   {
     name: 'the wall clock of the primary ends what it granted',
-    filter: { kinds: [...CUTS.kinds, 'wall clock moved'], leaseMs: 1_000 },
+    steps: 50,
+    filter: {
+      leaseMs: 2_500,
+      faults: [
+        { kind: 'cut both ways', target: 'fra', atMs: 1_500, forMs: 3_000, amount: 0 },
+        { kind: 'wall clock moved', target: 'primary', atMs: 1_900, forMs: 2_000, amount: 60_000 },
+      ],
+    },
     file: 'primary/freshness/granting.ts',
     find: 'this.book = new GrantBook({\n      clock,',
     replace: 'this.book = new GrantBook({\n      clock: { ...clock, monotonicMs: () => clock.wallMs() },',

@@ -202,6 +202,8 @@ export interface PlanFilter {
   readonly leaseMs?: number
   /** Every primary archives, and does it so. */
   readonly archive?: Partial<ArchivePlan>
+  /** These and no other: for what needs two faults at one moment. */
+  readonly faults?: readonly PlannedFault[]
 }
 
 /** In some seeds only. */
@@ -271,7 +273,7 @@ export function drawPlan(seed: number, steps: number, filter: PlanFilter = {}): 
     freshness: { lease_ms: leaseMs, ping_ms: Math.round(leaseMs / PINGS_A_LEASE) },
     archive,
     lengthMs,
-    faults: faults.toSorted((a, b) => a.atMs - b.atMs),
+    faults: (filter.faults ?? faults).toSorted((a, b) => a.atMs - b.atMs),
   }
 }
 
