@@ -194,7 +194,7 @@ describe('the archiver', () => {
     expect([own.state.due, own.state.errors]).toEqual([[], { snapshot: failure('no space') }])
   })
 
-  test('a gap found while a snapshot is uploaded waits for that upload, and then for a snapshot that bridges it', () => {
+  test('a gap found during an upload of a snapshot waits for it, then for one that bridges the gap', () => {
     const own = driver().claimed().send({ kind: 'due', job: 'snapshot' }).committed(9).send({ kind: 'gap' })
     expect(own.started).toBeUndefined()
     own.send({ kind: 'background done' })
