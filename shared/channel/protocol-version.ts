@@ -7,7 +7,7 @@
 export const PROTOCOL_VERSION = 1
 
 /** Software version in hello and welcome, for `status` and for people. No decision depends on it. */
-export const SOFTWARE_VERSION = '0.1.0'
+export const SOFTWARE_VERSION = '0.2.0'
 
 /**
  * Separates clusters and versions. It is no secret: anybody who knows the cluster's name can compute it. The version is a

@@ -20,7 +20,7 @@ export interface Installed {
   readonly createVerifier: typeof WorkerSdk.createVerifier
 }
 
-export function tarballOf(version: string): string {
+function tarballOf(version: string): string {
   return join(import.meta.dirname, `macaroond-${version}.tgz`)
 }
 

@@ -2,16 +2,16 @@
  * A cluster of an earlier version is upgraded node by node under load, and taken back as far as its schema allows. Verdicts of
  * both versions' workers are judged all the time; at the end the disks are held against what was acknowledged.
  */
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, type ExpectStatic, test, type TestContext } from 'vitest'
 import { SCHEMA_VERSION } from '../../shared/database/schema.ts'
 import { Fleet } from './fleet.ts'
-import { install, type Installed, tarballOf } from './installed.ts'
+import { install, type Installed } from './installed.ts'
 
-/** The first has to be there; the second has the schema of this version, once it is released. */
-const VERSIONS = ['0.1.0', ...['0.2.0'].filter((version) => existsSync(tarballOf(version)))]
+/** 0.1.0 has schema 4; 0.2.0 is the previous version, with the schema of this one. */
+const VERSIONS = ['0.1.0', '0.2.0']
 
 describe.concurrent.each(VERSIONS)('from %s', (version) => {
   const folder = mkdtempSync(join(tmpdir(), 'macaroond-upgrade-'))
