@@ -91,7 +91,7 @@ Examples:
   macaroond revoke --token - < token.txt
 
 Exit status:
-  0 ok, 1 failed or malformed, 2 usage, 3 denied, 4 unavailable, 5 conflict`
+  0 ok, 1 failed or malformed, 2 usage, 3 denied, 4 unavailable, 5 conflict, 6 degraded (\`status\` only)`
 
 /** Runs one command line, given without the `node` and script names. Returns the exit status. */
 export async function run(args: readonly string[], streams: Streams = ownStreams()): Promise<number> {

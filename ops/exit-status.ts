@@ -7,6 +7,8 @@ const OF_KIND: Readonly<Record<ErrorKind, number>> = { failed: 1, usage: 2, deni
 export const EXIT_FAILED: number = OF_KIND.failed
 export const EXIT_DENIED: number = OF_KIND.denied
 export const EXIT_UNAVAILABLE: number = OF_KIND.unavailable
+/** The cluster serves in part. Only `status` uses it: no error means that. */
+export const EXIT_DEGRADED = 6
 
 /** The exit status for an error. An error that is not a MacaroondError is a bug, and counts as failed. */
 export function exitStatusOf(error: unknown): number {

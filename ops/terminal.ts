@@ -9,7 +9,7 @@ import { MacaroondError, reportOf } from '../shared/errors.ts'
 import { exitStatusOf } from './exit-status.ts'
 
 export type Input = NodeJS.ReadableStream & { readonly isTTY?: boolean }
-export type Output = NodeJS.WritableStream & { readonly isTTY?: boolean }
+export type Output = NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number }
 
 /** The streams and environment of a process. Tests pass their own. */
 export interface Streams {
@@ -29,6 +29,8 @@ export interface ReportedChange {
   /** The next command for the caller, as a hint. */
   readonly next: string
 }
+
+const COLUMNS_DEFAULT = 80
 
 /** Owns the input and output of one command. Commands print only through it, so that escaping and JSON happen in one place. */
 export class Terminal {
@@ -53,6 +55,21 @@ export class Terminal {
     this.#stdout.on('error', (error: NodeJS.ErrnoException) => (this.#unwritten ??= error))
     // If stderr is gone, nothing is left to report it on.
     this.#stderr.on('error', () => undefined)
+  }
+
+  /** Width of the terminal on stdout; undefined if stdout is no terminal: what a program reads is not folded. */
+  get columns(): number | undefined {
+    return this.#stdout.isTTY === true ? (this.#stdout.columns ?? COLUMNS_DEFAULT) : undefined
+  }
+
+  /** True once stdout takes nothing more, because its reader is gone or its disk is full. */
+  get isClosed(): boolean {
+    return this.#unwritten !== undefined
+  }
+
+  /** Clears the screen before an answer that replaces the one before. Only a terminal has a screen. */
+  turnPage(): void {
+    if (this.#stdout.isTTY === true && !this.json) this.#stdout.write('\x1b[2J\x1b[H')
   }
 
   /** Prints a text of our own unchanged, with its line breaks and colours. Use `answer` for any text from outside. */

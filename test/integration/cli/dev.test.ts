@@ -5,6 +5,8 @@ import { createServer } from 'node:net'
 import { dirname } from 'node:path'
 import { spawn } from 'node:child_process'
 import { describe, expect, it } from 'vitest'
+import { run } from '../../../ops/command-line.ts'
+import { capture } from '../../ops/streams.ts'
 import { commandLine, type Dev, macaroond, pidsOf, PROGRAM, runs, until } from './command.ts'
 import { DevFolder } from './dev-folder.ts'
 
@@ -152,11 +154,13 @@ describe('status', () => {
       ['replica', 'sin'],
     ])
     expect(nodes.map(({ status }) => status.pid)).toEqual(pidsOf(here.dev.cluster))
+    await expect.poll(async () => (await here.operator(['status'])).status, { timeout: 20_000 }).toBe(0)
     const { stdout } = await here.operator(['status'])
+    expect(stdout).toMatch(/^ALL 2 REGIONS ANSWER, revocations bind within 5\.1 s\n {2}next: nothing to do\n/)
     expect(stdout).toContain('writes open')
   })
 
-  it('marks an unreachable node, and exits with 4 only if no node is reachable', async () => {
+  it('marks an unreachable node, and exits with 6 while a region serves, with 4 when none does', async () => {
     const { address } = here.dev.cluster.primary
     const one = here.variant('one-away.toml', 'operator.toml', (text) => text.replace(address, NOTHING_LISTENS))
     const all = here.variant('all-away.toml', 'operator.toml', (text) =>
@@ -169,7 +173,47 @@ describe('status', () => {
     type Shown = { nodes: readonly { reachable: boolean; error?: { code: string } }[] }
     expect(some.json<Shown>().nodes.map(({ reachable }) => reachable)).toEqual([false, true, true])
     expect(some.json<Shown>().nodes[0]?.error?.code).toBe('connect_failed')
-    expect([some.status, none.status]).toEqual([0, 4])
+    expect([some.status, none.status]).toEqual([6, 4])
+    expect(some.json()).toMatchObject({
+      verdict: { health: 'degraded', next: expect.stringContaining(NOTHING_LISTENS) },
+    })
+    expect(none.json()).toMatchObject({ verdict: { health: 'down' } })
+  })
+
+  it('does not take for an outage that its identity cannot be read, or that the nodes refuse it', async () => {
+    const identity = here.variant('no-identity.toml', 'operator.toml', (text) =>
+      text.replace('operator.key', 'gone.key'),
+    )
+    const unread = await commandLine(['status', '--json'], { profile: identity })
+    expect(unread).toMatchObject({ status: 1 })
+    expect(unread.json()).toMatchObject({ error: { code: 'key_unreadable' } })
+    const worker = await commandLine(['status'], { profile: here.dev.cluster.profiles.worker ?? '' })
+    expect(worker).toMatchObject({ status: 3, stdout: '' })
+  })
+
+  it('asks again with --watch until a signal, and exits with its last verdict', async () => {
+    const args = [PROGRAM, 'status', '--watch', '--json', '--profile', here.profile]
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+    let said = ''
+    child.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()))
+    const ended = once(child, 'close')
+    await until(() => said.split('\n').length > 2)
+    child.kill('SIGINT')
+    expect(await ended).toEqual([0, null])
+    const documents = said
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as object)
+    expect(documents[1]).toMatchObject({ verdict: { health: 'up' } })
+  })
+
+  it('folds its lines between words on a terminal of 80 columns, with names for PeerIds', async () => {
+    const streams = capture({ isTTY: true })
+    expect(await run(['status', '--profile', here.profile], streams)).toBe(0)
+    const lines = streams.out().split('\n')
+    expect(lines.filter((line) => line.length > 80)).toEqual([])
+    expect(lines.filter((line) => line.includes('12D3Koo'))).toEqual([])
+    expect(lines.filter((line) => line.startsWith('replica fra '))).toHaveLength(1)
   })
 })
 

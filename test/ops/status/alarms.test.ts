@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { alarmLines, type ReportedStatus } from '../../../ops/commands/status-alarms.ts'
+import { alarmLines, type ReportedStatus } from '../../../ops/status/alarms.ts'
 import { printable } from '../../../ops/terminal.ts'
 import { ALARMS } from '../../../shared/alarms.ts'
 

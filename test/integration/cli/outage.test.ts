@@ -1,0 +1,29 @@
+/** An outage of a cluster of real processes, as `macaroond status` names it from its first second on. */
+import { expect, test } from 'vitest'
+import type { Ran } from './command.ts'
+import { DevFolder } from './dev-folder.ts'
+
+const here = DevFolder.forThisFile()
+
+test('a primary that dies is named, with the time; the regions are degraded, then down', async () => {
+  await expect.poll(async () => (await here.operator(['status'])).status, { timeout: 20_000 }).toBe(0)
+  process.kill(here.dev.cluster.primary.pid, 'SIGKILL')
+  const first = await here.operator(['status'])
+  expect(first.status).toBe(6)
+  let last: Ran = first
+  const until = async (pattern: RegExp): Promise<string> => {
+    const firstLine = async (): Promise<string> => {
+      last = await here.operator(['status'])
+      return last.stdout.split('\n')[0] ?? ''
+    }
+    await expect.poll(firstLine, { timeout: 40_000, interval: 500 }).toMatch(pattern)
+    return last.stdout
+  }
+  const time = String.raw`\d\d:\d\d:\d\d UTC`
+  const down = await until(
+    new RegExp(`^DOWN: the primary has not been reached since ${time}; fra and sin answer unavailable since ${time}$`),
+  )
+  expect(last.status).toBe(4)
+  expect(down).toMatch(/\n {2}next: start the primary at 127\.0\.0\.1:\d+, .*"The primary is down"/)
+  expect(down).toContain('NO LEASE')
+}, 70_000)
