@@ -35,6 +35,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Add>>> = {
   audit: async () => (await import('./commands/audit.ts')).addAudit,
   restore: async () => (await import('./commands/restore.ts')).addRestore,
   repair: async () => (await import('./commands/repair.ts')).addRepair,
+  doctor: async () => (await import('./commands/doctor.ts')).addDoctor,
   config: async () => (await import('./commands/config.ts')).addConfig,
 }
 

@@ -1,6 +1,6 @@
 /** Entry of a primary: reads its configuration and keys, starts it, and runs it until a signal or a failure. */
 import { checkAndLoadSecrets } from '../shared/config/checks.ts'
-import { fromConfigFolder, readConfig } from '../shared/config/read-config.ts'
+import { readConfig, withAbsolutePaths } from '../shared/config/read-config.ts'
 import { createLog } from '../shared/log.ts'
 import type { Metric } from '../shared/metrics/metric.ts'
 import { withMetrics } from '../shared/metrics/with-metrics.ts'
@@ -15,13 +15,7 @@ import type { PrimaryFlags } from './options.ts'
 
 /** Paths in the result are absolute. Throws config_invalid, config_unreadable. */
 export function readPrimaryConfig(file: string): PrimaryConfig {
-  const config = readConfig(file, primaryConfig)
-  const { data, identity, archive, signing_key: signingKey } = config
-  const place = (text: string): string => (text.includes('://') ? text : fromConfigFolder(file, text))
-  const places = { to: archive.to === undefined ? undefined : place(archive.to), copies: archive.copies.map(place) }
-  const paths = { data: fromConfigFolder(file, data), identity: fromConfigFolder(file, identity) }
-  const key = signingKey === undefined ? {} : { signing_key: fromConfigFolder(file, signingKey) }
-  return { ...config, ...paths, ...key, archive: { ...archive, ...places } }
+  return withAbsolutePaths(file, readConfig(file, primaryConfig))
 }
 
 /** Resolves with the exit status. */

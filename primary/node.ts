@@ -118,6 +118,7 @@ function statusOf(parts: PrimaryParts): PrimaryStatus {
     writes: gate.state,
     state: writer.state,
     uptimeMs: host.clock.monotonicMs() - parts.startedMs,
+    wallMs: host.clock.wallMs(),
     replicas: parts.members.replicas,
     authorityKey: parts.signingKey.publicKey,
     boundMs: granting.boundMs,

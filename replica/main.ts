@@ -1,6 +1,6 @@
 /** The entry of a replica: it reads configuration and keys, starts the node, and runs it until a signal or a failure. */
 import { checkAndLoadSecrets } from '../shared/config/checks.ts'
-import { fromConfigFolder, readConfig } from '../shared/config/read-config.ts'
+import { readConfig, withAbsolutePaths } from '../shared/config/read-config.ts'
 import { createLog } from '../shared/log.ts'
 import type { Metric } from '../shared/metrics/metric.ts'
 import { withMetrics } from '../shared/metrics/with-metrics.ts'
@@ -14,9 +14,7 @@ import { Replica } from './node.ts'
 
 /** Reads the configuration, with absolute paths. Throws config_invalid, config_unreadable. */
 export function readReplicaConfig(file: string): ReplicaConfig {
-  const config = readConfig(file, replicaConfig)
-  const { data, identity } = config
-  return { ...config, data: fromConfigFolder(file, data), identity: fromConfigFolder(file, identity) }
+  return withAbsolutePaths(file, readConfig(file, replicaConfig))
 }
 
 /** Runs a replica. `ready` is called when it listens. Resolves with the exit status. */

@@ -121,6 +121,7 @@ function statusOf(parts: ReplicaParts): ReplicaStatus {
     config: options.config,
     peerId: options.identity.peerId,
     uptimeMs: host.clock.monotonicMs() - startedMs,
+    wallMs: host.clock.wallMs(),
     alarms: parts.alarms.list,
     linesDropped: parts.linesDropped(),
   })

@@ -15,6 +15,7 @@ export interface ReplicaStatusSources {
   readonly config: ReplicaConfig
   readonly peerId: string
   readonly uptimeMs: number
+  readonly wallMs: number
   readonly copy: DatabaseCopy
   readonly tables: Tables
   readonly denials: Pick<Denials, 'size'>
@@ -29,6 +30,7 @@ export function replicaStatus({
   config,
   peerId,
   uptimeMs,
+  wallMs,
   copy,
   tables,
   denials,
@@ -46,6 +48,7 @@ export function replicaStatus({
     pid: process.pid,
     version: VERSION,
     uptimeSeconds: Math.floor(uptimeMs / 1000),
+    wallMs,
     position: applied === undefined ? null : positionText(applied.position),
     timeline: applied?.timeline ?? null,
     revocationSeq: tables.revocationSeq,

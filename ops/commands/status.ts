@@ -45,7 +45,7 @@ export function addStatus(parent: Command, terminal: Terminal): void {
       'status of the primary: position, timeline, writes, revocationSeq, orgs, freshness (boundMs, leaseMs, settled, clockDoubt), durability (revocations, degraded, degradedSinceMs, degradedAnswers), log, walFrames, authorityKey, replicas (each with its lag)',
       '  and archive: {"location", "position", "lag", "lagMs", "files", "bytes", "jobs", "lastDrill", "alerts", "copies"} | null',
       'status of a replica: position, timeline, revocationSeq, revocations, keys, freshness (boundMs, leaseMs, ageMs, clockDoubt), wal, stream, alarm, walBytes',
-      'both: alarms, each {"code", "severity": "critical" | "warning", "about", "message", "action", "sinceMs"}, the critical ones first; a node of 0.1.0 has no such list',
+      'both: wallMs, the clock of the node; alarms, each {"code", "severity": "critical" | "warning", "about", "message", "action", "sinceMs"}, the critical ones first; a node of 0.1.0 has no such list',
     ],
     exit: '0 if every region serves, writes are open and no alarm is critical; 6 degraded; 4 down: no region serves. 1 or 3 if this caller cannot ask: its identity cannot be read, or the nodes refuse it',
   })

@@ -25,6 +25,7 @@ export interface PrimaryStatusSources {
   readonly writes: WritesState
   readonly state: AuthorityState
   readonly uptimeMs: number
+  readonly wallMs: number
   readonly replicas: readonly KnownPeer[]
   readonly publisher: Publisher
   readonly authorityKey: Uint8Array
@@ -44,13 +45,14 @@ export interface PrimaryStatusSources {
 }
 
 export function primaryStatus(sources: PrimaryStatusSources): PrimaryStatus {
-  const { cluster, commitLog, writes, state, uptimeMs } = sources
+  const { cluster, commitLog, writes, state, uptimeMs, wallMs } = sources
   return {
     role: 'primary',
     cluster,
     pid: process.pid,
     version: VERSION,
     uptimeSeconds: Math.floor(uptimeMs / 1000),
+    wallMs,
     position: positionText(commitLog.head),
     timeline: commitLog.timeline,
     writes,

@@ -8,7 +8,7 @@ import { GUEST_CONNECTIONS_MAX, GUEST_CONNECTIONS_PER_ADDRESS_MAX, RETRY_AFTER_M
 import type { ChannelName } from './channel-name.ts'
 import type { Connection } from './connection.ts'
 import { parsePeerId } from './peer-id.ts'
-import { mayOpen, type Role } from './roles.ts'
+import { isRole, mayOpen, type Role } from './roles.ts'
 
 /** A peer as the configuration lists it. */
 export interface ListedPeer {
@@ -131,4 +131,10 @@ function refusal(peer: PeerIdText, channel: ChannelName, known: KnownPeer | unde
   const hint =
     'list the peer with a role that may open this channel in the configuration of the node it dials, and reload it'
   return { code: 'peer_refused', message, hint }
+}
+
+/** The role that a refusal of `admit` says this caller has; undefined if that node does not know the caller. */
+export function roleInRefusal(message: string): Role | undefined {
+  const [, role] = /^a (\w+) may not open /.exec(message) ?? []
+  return isRole(role) ? role : undefined
 }

@@ -6,53 +6,17 @@ import { accessSync, constants, existsSync, statSync } from 'node:fs'
 import { delimiter, dirname, join, relative } from 'node:path'
 import { MANIFEST_PREFIX, SEGMENTS_PREFIX } from '../archive/layout.ts'
 import { type Identity, loadIdentity } from '../channel/identity.ts'
-import { type ErrorCode, MacaroondError } from '../errors.ts'
+import { MacaroondError } from '../errors.ts'
 import { refuseUnknownRequired } from '../files/required-files.ts'
 import type { Distrust } from '../files/trust.ts'
 import { distrustInside, distrustOfPath } from '../files/trusted-file.ts'
 import type { Log } from '../log.ts'
-import { type KekRing, loadKek, loadKeks } from './kek.ts'
-import type { KekSettings, PeerEntry } from './node-config.ts'
+import type { Kek } from '../sealing.ts'
+import { databaseFindings } from './check-database.ts'
+import { type CheckedConfig, type CheckTarget, errorAsFinding, type Finding, unique } from './finding.ts'
+import { type KekRing, loadKeks } from './kek.ts'
+import type { KekSettings, KekSource } from './node-config.ts'
 import { fromConfigFolder } from './read-config.ts'
-
-/** Codes of warnings. A warning does not keep a node from starting. */
-export type WarningCode =
-  | 'alone_with_replicas'
-  | 'archive_beside_data'
-  | 'data_readable'
-  | 'files_of_others'
-  | 'kek_beside_data'
-  | 'not_archived'
-
-interface Found {
-  readonly reason: string
-  /** The command or the change that removes the cause. */
-  readonly action: string
-}
-
-export type Finding = Found &
-  (
-    | { readonly severity: 'error'; readonly code: ErrorCode }
-    | { readonly severity: 'warning'; readonly code: WarningCode }
-  )
-
-/** A configuration or a profile, as it was read. All paths are absolute, except those under `kek`. */
-export interface CheckedConfig {
-  readonly identity: string
-  readonly signing_key?: string | undefined
-  readonly data?: string
-  readonly kek?: KekSettings
-  readonly alone?: boolean
-  readonly peers?: readonly PeerEntry[]
-  readonly archive?: { readonly enabled: boolean; readonly to?: string | undefined; readonly copies: readonly string[] }
-}
-
-/** A configuration or profile to check. */
-export interface CheckTarget {
-  /** Path of the configuration. */
-  readonly file: string
-  readonly config: CheckedConfig
-}
 
 export type Check = (checked: CheckTarget) => readonly Finding[] | Promise<readonly Finding[]>
 
@@ -67,15 +31,43 @@ const CHECKS: readonly Check[] = [
   notAlone,
 ]
 
+/** The key-encryption keys to load: those in files only, or those of commands and environment variables as well. */
+export type KekSources = 'files' | 'all'
+
 /**
- * Checks a file without running the node. It reads only KEKs in files, because commands and environment variables belong to the
- * node's process.
+ * Checks a file without running the node. With `files` it runs no command and reads no variable: these belong to the node's
+ * process. With `all` it runs the commands, but only if no other user could have written them.
  */
-export async function findingsOf(checked: CheckTarget): Promise<readonly Finding[]> {
-  const { file, config } = checked
-  const identity = await errorAsFinding(() => loadIdentity(config.identity))
-  const keks = kekFiles(checked).map((path) => errorAsFinding(() => loadKek({ file: path }, file, {})))
-  return unique([...identity, ...(await Promise.all(keks)).flat(), ...(await runChecks(checked))])
+export async function findingsOf(checked: CheckTarget, sources: KekSources = 'files'): Promise<readonly Finding[]> {
+  const { identity } = checked.config
+  const identityFaults = identity === undefined ? [] : await errorAsFinding(() => loadIdentity(identity))
+  const checks = await runChecks(checked)
+  const isTrusted = !checks.some(({ code }) => code === 'file_untrusted')
+  const { ring, findings: kekFaults } = await loadRing(checked, isTrusted ? sources : 'files')
+  return unique([...identityFaults, ...kekFaults, ...checks, ...(await databaseFindings(checked, ring))])
+}
+
+/** Loads what may be loaded. `ring` is undefined unless that is all. */
+async function loadRing(
+  { file, config: { kek } }: CheckTarget,
+  sources: KekSources,
+): Promise<{ readonly ring: readonly Kek[] | undefined; readonly findings: readonly Finding[] }> {
+  if (kek === undefined) return { ring: undefined, findings: [] }
+  const { previous = [], ...source } = kek
+  const all = [source, ...previous]
+  const loadable = all.filter((one) => 'file' in one || (sources === 'all' && isReachable(one)))
+  const ring: Kek[] = []
+  const findings: Finding[] = []
+  for (const one of loadable) {
+    const load = async (): Promise<unknown> => ring.push((await loadKeks(one, file, process.env)).kek)
+    findings.push(...(await errorAsFinding(load)))
+  }
+  return { ring: ring.length === all.length ? ring : undefined, findings }
+}
+
+/** A variable of the node's process need not be set in this one. */
+function isReachable(source: KekSource): boolean {
+  return !('env' in source) || process.env[source.env] !== undefined
 }
 
 /** Returns the first error among the findings, to be thrown or shown. */
@@ -89,9 +81,12 @@ export interface Secrets extends KekRing {
   readonly identity: Identity
 }
 
+/** A configuration of a node, which has passed its schema. */
+type LoadedConfig = CheckedConfig & { readonly identity: string; readonly kek: KekSettings }
+
 /** Loads the keys for a start. Throws the first error that a check finds or that loading a key throws; logs the warnings. */
 export async function checkAndLoadSecrets(
-  { file, config }: { readonly file: string; readonly config: CheckedConfig & { readonly kek: KekSettings } },
+  { file, config }: { readonly file: string; readonly config: LoadedConfig },
   log: Log,
 ): Promise<Secrets> {
   // This must come first, because the files name programs to run and keys to trust.
@@ -108,17 +103,6 @@ export async function checkAndLoadSecrets(
 
 async function runChecks(checked: CheckTarget): Promise<readonly Finding[]> {
   return (await Promise.all(CHECKS.map(async (check) => check(checked)))).flat()
-}
-
-/** Turns a MacaroondError into a finding. Any other error is a bug and is thrown. */
-async function errorAsFinding(work: () => unknown): Promise<readonly Finding[]> {
-  try {
-    await work()
-    return []
-  } catch (error) {
-    if (!(error instanceof MacaroondError)) throw error
-    return [{ severity: 'error', code: error.code, reason: error.message, action: error.hint ?? '' }]
-  }
 }
 
 /** Checks that no other user can replace the configuration or any file that it names. A bucket has its own access rights. */
@@ -148,11 +132,6 @@ function archiveFolders({ data, archive }: CheckedConfig): readonly string[] {
 /** The folders inside an archive. Its files are signed, but a user who may write their folder can delete them. */
 function foldersOfArchive(archive: string): readonly string[] {
   return [archive, join(archive, SEGMENTS_PREFIX), dirname(join(archive, MANIFEST_PREFIX))]
-}
-
-/** Removes duplicates: several files share the folders above them. */
-function unique(findings: readonly Finding[]): readonly Finding[] {
-  return [...new Map(findings.map((finding) => [finding.reason, finding])).values()]
 }
 
 /** Checks that the data folder is writable, or that this user may create it. */

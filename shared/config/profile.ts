@@ -1,7 +1,7 @@
 /** The profile of a caller: its identity and the nodes of its cluster. Every key is documented here and in the README. */
 import { z } from 'zod'
 import { authorityKeyText, clusterName, listenAddress, peerIdText, regionName } from './node-config.ts'
-import { fromConfigFolder, pathText, readConfig } from './read-config.ts'
+import { pathText, readConfig, withAbsolutePaths } from './read-config.ts'
 
 export interface ProfileNode {
   readonly address: string
@@ -37,6 +37,5 @@ export const profileSchema: z.ZodType<Profile> = z.strictObject({
 
 /** Reads a profile; `identity` in the result is an absolute path. Throws config_invalid, config_unreadable. */
 export function readProfile(file: string): Profile {
-  const profile = readConfig(file, profileSchema)
-  return { ...profile, identity: fromConfigFolder(file, profile.identity) }
+  return withAbsolutePaths(file, readConfig(file, profileSchema))
 }

@@ -3,6 +3,7 @@ import { dirname, resolve } from 'node:path'
 import { parse, TomlError } from 'smol-toml'
 import { z } from 'zod'
 import { MacaroondError } from '../errors.ts'
+import { readSmallFile } from '../files/small-file.ts'
 import { readTrusted } from '../files/trusted-file.ts'
 import { suggest } from '../suggest.ts'
 import { lineHint, tomlText } from './toml-text.ts'
@@ -26,11 +27,76 @@ export function readConfig<T>(file: string, schema: z.ZodType<T>): T {
 export function checkConfig<T>(file: string, value: unknown, schema: z.ZodType<T>): T {
   const result = schema.safeParse(value)
   if (result.success) return result.data
-  // A misspelt key gives two issues, an unknown key and a missing one. The unknown key is more helpful to the operator.
-  const issues = result.error.issues.map((found) => insideUnion(found))
-  const issue = issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0]
-  if (issue === undefined) throw new MacaroondError('config_invalid', `${file}: not valid`)
-  throw describeIssue(file, issue, schema)
+  throw faultsOf(file, result.error, schema)[0] ?? new MacaroondError('config_invalid', `${file}: not valid`)
+}
+
+/** A configuration as far as it is valid, and everything that is wrong with the rest. */
+export interface ExaminedConfig {
+  /** The keys whose values are valid, with defaults. It is the whole configuration if there are no faults. */
+  readonly config: Readonly<Record<string, unknown>>
+  readonly faults: readonly MacaroondError[]
+}
+
+/**
+ * Reads a file for a check, which reports all faults at once. It also reads a file that other users can write: the check says
+ * so itself. Throws config_unreadable, and config_invalid for a text that is not TOML.
+ */
+export function examineConfig(file: string, schema: z.ZodType): ExaminedConfig {
+  const value = readTable(file)
+  const result = schema.safeParse(value)
+  if (result.success) return { config: result.data as Record<string, unknown>, faults: [] }
+  const valid = Object.entries(shapeOf(schema)).flatMap(([key, part]) => {
+    const read = part instanceof z.ZodType ? part.safeParse(value[key]) : undefined
+    return read?.success === true && read.data !== undefined ? [[key, read.data] as const] : []
+  })
+  return { config: Object.fromEntries(valid), faults: faultsOf(file, result.error, schema) }
+}
+
+/** Parses a file without a look at who may write it. For checks only. Throws config_unreadable, config_invalid. */
+export function readTable(file: string): Readonly<Record<string, unknown>> {
+  return parseToml(file, readSmallFile) as Record<string, unknown>
+}
+
+/**
+ * All faults. A misspelt key gives two issues, an unknown key and a missing one: the unknown key comes first because it is more
+ * helpful, and the missing one is left out.
+ */
+function faultsOf(file: string, error: z.ZodError, schema: z.ZodType): readonly MacaroondError[] {
+  const issues = error.issues.map((found) => insideUnion(found)).flatMap(eachKey)
+  const unknown = issues.filter((issue) => issue.code === 'unrecognized_keys')
+  const meant = new Set(
+    unknown.map(({ keys, path }) => [...path, suggest(keys[0] ?? '', keysAt(schema, path))].join('.')),
+  )
+  const others = issues.filter((issue) => issue.code !== 'unrecognized_keys' && !meant.has(issue.path.join('.')))
+  return [...unknown, ...others].map((issue) => describeIssue(file, issue, schema))
+}
+
+/** One issue for each unknown key. */
+function eachKey(issue: z.core.$ZodIssue): readonly z.core.$ZodIssue[] {
+  return issue.code === 'unrecognized_keys' ? issue.keys.map((key) => ({ ...issue, keys: [key] })) : [issue]
+}
+
+/** Paths that a configuration names. */
+interface NamedPaths {
+  readonly identity?: string
+  readonly data?: string
+  readonly signing_key?: string | undefined
+  readonly archive?: { readonly to?: string | undefined; readonly copies: readonly string[] }
+}
+
+/** The same configuration with absolute paths. An archive's URL stays as it is, and so do the paths under `kek`. */
+export function withAbsolutePaths<T extends NamedPaths>(file: string, config: T): T {
+  const path = (text: string): string => fromConfigFolder(file, text)
+  const place = (text: string): string => (text.includes('://') ? text : path(text))
+  const { identity, data, signing_key: key, archive } = config
+  const to = archive?.to === undefined ? undefined : place(archive.to)
+  return {
+    ...config,
+    ...(identity === undefined ? {} : { identity: path(identity) }),
+    ...(data === undefined ? {} : { data: path(data) }),
+    ...(key === undefined ? {} : { signing_key: path(key) }),
+    ...(archive === undefined ? {} : { archive: { ...archive, to, copies: archive.copies.map(place) } }),
+  }
 }
 
 /** Resolves a path from a configuration against the folder of that file. */
@@ -38,8 +104,8 @@ export function fromConfigFolder(file: string, path: string): string {
   return resolve(dirname(resolve(file)), path)
 }
 
-function parseToml(file: string): unknown {
-  const text = readText(file)
+function parseToml(file: string, readBytes: typeof readTrusted = readTrusted): unknown {
+  const text = readText(file, readBytes)
   try {
     return parse(text)
   } catch (error) {
@@ -52,10 +118,10 @@ function parseToml(file: string): unknown {
   }
 }
 
-function readText(file: string): string {
+function readText(file: string, readBytes: typeof readTrusted): string {
   let bytes: Buffer
   try {
-    bytes = readTrusted(file, CONFIG_BYTES_MAX).bytes
+    bytes = readBytes(file, CONFIG_BYTES_MAX).bytes
   } catch (error) {
     if (error instanceof MacaroondError) throw error
     throw new MacaroondError('config_unreadable', `cannot read ${file}: ${(error as NodeJS.ErrnoException).code}`, {

@@ -59,6 +59,8 @@ export interface PrimaryStatus {
   readonly pid: number
   readonly version: string
   readonly uptimeSeconds: number
+  /** The node's wall clock, unix milliseconds; undefined from an older node. */
+  readonly wallMs?: number
   readonly position: string
   readonly timeline: string
   readonly writes: (typeof WRITES_STATES)[number]
@@ -128,6 +130,8 @@ export interface ReplicaStatus {
   readonly pid: number
   readonly version: string
   readonly uptimeSeconds: number
+  /** The node's wall clock, unix milliseconds; undefined from an older node. */
+  readonly wallMs?: number
   readonly position: string | null
   readonly timeline: string | null
   /** Revocations known, from the stream or the pages. */

@@ -2,6 +2,7 @@
  * Allows one process in a data folder, by an exclusive transaction on a separate database, `node.lock`. The kernel drops
  * SQLite's lock however the process ends, so an operator never has to delete a stale lock file.
  */
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import Sqlite from 'better-sqlite3'
 import { MacaroondError } from '../errors.ts'
@@ -48,6 +49,18 @@ export function holdForCopy(folder: string): NodeLock {
     connection.exec('BEGIN')
     connection.prepare('SELECT count(*) FROM sqlite_schema').get()
   })
+}
+
+/** True if a process holds the folder. Nothing is written, and the lock is held for no longer than the look. */
+export function isFolderLocked(folder: string): boolean {
+  if (!existsSync(join(folder, NAME))) return false
+  try {
+    holdForCopy(folder).release()
+    return false
+  } catch (error) {
+    if (error instanceof MacaroondError && error.code === 'already_running') return true
+    throw error
+  }
 }
 
 function lock(folder: string, options: Sqlite.Options, take: (connection: Sqlite.Database) => void): NodeLock {

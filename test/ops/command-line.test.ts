@@ -151,6 +151,7 @@ describe('help', async () => {
       'audit verify',
       'macaroond restore',
       'macaroond repair',
+      'macaroond doctor',
       'config check',
       'config print',
     ])

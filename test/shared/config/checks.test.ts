@@ -3,14 +3,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createIdentityFile } from '../../../shared/channel/identity.ts'
-import { type CheckedConfig, errorIn, findingsOf, checkAndLoadSecrets } from '../../../shared/config/checks.ts'
+import { errorIn, findingsOf, checkAndLoadSecrets } from '../../../shared/config/checks.ts'
+import type { CheckedConfig } from '../../../shared/config/finding.ts'
 import { silentLog } from '../../../shared/log.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'macaroond-checks-'))
 const at = (name: string): string => join(folder, name)
 const file = at('primary.toml')
 const ELSEWHERE = { enabled: true, to: '/mnt/archive', copies: [] } as const
-const config = (more: Partial<CheckedConfig> = {}): CheckedConfig & { kek: { file: string } } => ({
+const config = (more: Partial<CheckedConfig> = {}): CheckedConfig & { identity: string; kek: { file: string } } => ({
   identity: at('node.key'),
   data: at('data'),
   archive: ELSEWHERE,
