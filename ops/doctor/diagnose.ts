@@ -27,13 +27,13 @@ const BYTES_A_MEGABYTE = 1_000_000
 export async function diagnose(file: string, kind: ConfigKind, operator: Profile | undefined): Promise<DoctorReport> {
   const { config, findings } = await findingsOfFile(file, kind, 'all')
   const isRunning = config.data !== undefined && isRunningOn(config.data)
-  const parts = await Promise.all([
-    { findings, skipped: skippedKeks(config) },
+  const asked: Promise<DoctorReport>[] = [
     kind === 'profile' ? examineProfile(config) : examineNode(config, isRunning),
-    kind === 'primary' ? examineArchives(config) : NOTHING,
-    kind === 'replica' ? examinePrimaryOf(config) : NOTHING,
-    kind === 'profile' ? NOTHING : examineClocks(operator),
-  ])
+    ...(kind === 'primary' ? [examineArchives(config)] : []),
+    ...(kind === 'replica' ? [examinePrimaryOf(config)] : []),
+    ...(kind === 'profile' ? [] : [examineClocks(operator)]),
+  ]
+  const parts = [{ findings, skipped: skippedKeks(config) }, ...(await Promise.all(asked))]
   return { findings: unique(parts.flatMap((part) => part.findings)), skipped: parts.flatMap((part) => part.skipped) }
 }
 
