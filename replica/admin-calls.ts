@@ -1,4 +1,4 @@
-/** The calls of a replica's `admin` channel: status, the revocations for a restore, and the check of the audit chain. */
+/** The calls of a replica's `admin` channel: status, the revocations for a restore, and the audit, checked and listed. */
 import type { Allowance } from '../shared/channel/allowance.ts'
 import type { Connection } from '../shared/channel/connection.ts'
 import { understands } from '../shared/channel/hello.ts'
@@ -7,6 +7,7 @@ import { readConfigured } from '../shared/database/configured.ts'
 import { KNOWS_CONFIGURED, KNOWS_SIGNED } from '../shared/protocol/known-revocations.ts'
 import type { SignedPosition } from '../shared/protocol/signed-position.ts'
 import type { ReplicaStatus } from '../shared/protocol/status.ts'
+import { answerAuditList } from '../shared/service/audit-list.ts'
 import { answerAuditVerify } from '../shared/service/audit-verify.ts'
 import { knownRevocations, type KnownSources } from './revocations/known.ts'
 
@@ -38,5 +39,6 @@ export function adminCalls(
       ...negotiatedFields(known()),
     })),
     'audit.verify': allowance.guarded('scanning', (value) => answerAuditVerify(known().source?.reader, value)),
+    'audit.list': allowance.guarded('scanning', (value) => answerAuditList(known().source?.reader, value)),
   }
 }

@@ -3,12 +3,13 @@ import { Allowance } from '../shared/channel/allowance.ts'
 import type { Connection } from '../shared/channel/connection.ts'
 import { understands } from '../shared/channel/hello.ts'
 import type { Acceptance } from '../shared/channel/inbound.ts'
-import type { PeerRegistry } from '../shared/channel/peers.ts'
+import type { KnownPeer, PeerRegistry } from '../shared/channel/peers.ts'
 import { type RpcMethod, type ServeOptions, serveRpc } from '../shared/channel/rpc-server.ts'
 import { MacaroondError, reportOf } from '../shared/errors.ts'
 import { GUEST_REQUESTS_IN_FLIGHT_MAX, REQUESTS_IN_FLIGHT_MAX, SIGN_CALLS_IN_FLIGHT_MAX } from '../shared/limits.ts'
 import type { Log } from '../shared/log.ts'
 import { KNOWS_AGE } from '../shared/protocol/verify.ts'
+import { answerWhoami } from '../shared/service/whoami.ts'
 import { CallTurns } from '../shared/service/call-turns.ts'
 import type { Host } from '../shared/service/host.ts'
 import type { Claim, NodeAdmission } from '../shared/service/node-listener.ts'
@@ -60,22 +61,25 @@ export class ReplicaAdmission implements NodeAdmission {
     const { peers, feed } = this.#options
     if (!peers.track(connection)) return
     if (connection.channel === 'feed') return feed.serve(connection)
-    return this.#serveCalls(connection, peers.find(connection.remotePeer) === undefined)
+    return this.#serveCalls(connection, peers.find(connection.remotePeer))
   }
 
-  #serveCalls(connection: Connection, isGuest: boolean): Promise<void> {
+  /** `peer` is undefined for a guest. */
+  #serveCalls(connection: Connection, peer: KnownPeer | undefined): Promise<void> {
     const { clock, log } = this.#options
-    const served = { clock, log, inTurn: this.#turns.of(isGuest ? GUESTS : connection.remotePeer) }
+    const served = { clock, log, inTurn: this.#turns.of(peer?.id ?? GUESTS) }
     if (connection.channel === 'verify')
-      return serveRpc(connection, { ...served, ...this.#verifying(connection, isGuest) }).done
+      return serveRpc(connection, { ...served, ...this.#verifying(connection, peer) }).done
     const methods = adminCalls(connection, { ...this.#options.admin, allowance: this.#allowance })
     return serveRpc(connection, { ...served, methods }).done
   }
 
-  #verifying(connection: Connection, isGuest: boolean): Pick<ServeOptions, 'methods' | 'inFlightMax'> {
-    const { verify, guestVerify } = this.#options
-    if (!isGuest) return { methods: callsOf(verify, connection), inFlightMax: REQUESTS_IN_FLIGHT_MAX }
-    const methods = this.#guests.guarded(callsOf(guestVerify, connection))
+  #verifying(connection: Connection, peer: KnownPeer | undefined): Pick<ServeOptions, 'methods' | 'inFlightMax'> {
+    const { verify, guestVerify, region } = this.#options
+    const whoami: RpcMethod = () => answerWhoami(connection.remotePeer, peer, { node: 'replica', region })
+    if (peer !== undefined)
+      return { methods: { ...callsOf(verify, connection), whoami }, inFlightMax: REQUESTS_IN_FLIGHT_MAX }
+    const methods = this.#guests.guarded({ ...callsOf(guestVerify, connection), whoami })
     return { methods, inFlightMax: GUEST_REQUESTS_IN_FLIGHT_MAX }
   }
 }

@@ -76,6 +76,9 @@ export const SUBJECTS_COMPARED_MAX = 10_000
 export const SUBJECTS_SHOWN_MAX = 5
 /** Revocations shown for one token or org. */
 export const REVOCATIONS_FOUND_MAX = 20
+/** Records that one call of a list reads, and rows in its answer. A caller that wants more calls again. */
+export const LIST_RECORDS_READ_MAX = 10_000
+export const TOKENS_PAGE_MAX = 1_000
 export const ORG_CHARS_MAX = 64
 export const LIST_ITEMS_MAX = 256
 /** Characters of JSON for a list in one answer; one character of a reason may take six. The next call returns the rest. */
@@ -166,6 +169,8 @@ export const RETRY_AFTER_MS_MAX = 60_000
 export const REQUEST_TIMEOUT_MS = 5_000
 export const REQUESTS_CLOSE_TIMEOUT_MS = 2_000
 export const METHOD_CHARS_MAX = 64
+export const ACTOR_CHARS_MAX = 320
+export const AUDIT_KIND_CHARS_MAX = 64
 /** An explanation repeats the texts of caveats: its characters in total, those of one text, and how deep discharges nest. */
 export const EXPLANATION_CHARS_MAX: number = 192 * 1024
 export const EXPLAINED_TEXT_CHARS_MAX = 1_024

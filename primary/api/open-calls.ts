@@ -9,9 +9,11 @@ import type { GroupWriter } from '../commit-log/group-writer.ts'
 import type { Durability } from '../durability/durability.ts'
 import type { Granting } from '../freshness/granting.ts'
 import type { Publisher } from '../publisher/publisher.ts'
+import { IssueAudit } from '../store/issue-audit.ts'
 import { Lineage } from '../store/lineage.ts'
 import { RevocationListing } from '../store/revocation-listing.ts'
 import { IssuedCounter } from '../store/issued-counter.ts'
+import { TokenListing } from '../store/token-listing.ts'
 import { CountingApi } from './counting-api.ts'
 import { GlobalWait } from './global-wait.ts'
 import { KekApi } from './kek-api.ts'
@@ -20,6 +22,7 @@ import { RevocationsApi } from './revocations-api.ts'
 import { RevokingApi } from './revoking-api.ts'
 import { SigningApi } from './signing-api.ts'
 import { ThirdPartyApi } from './third-party-api.ts'
+import { TokensApi } from './tokens-api.ts'
 import { Walks } from './walks.ts'
 
 export interface CallSources {
@@ -41,6 +44,7 @@ export interface Calls {
   readonly signing: SigningApi
   readonly thirdParties: ThirdPartyApi
   readonly counting: CountingApi
+  readonly tokens: TokensApi
   readonly revoking: RevokingApi
   readonly revocations: RevocationsApi
   readonly globalWait: GlobalWait
@@ -57,15 +61,25 @@ export function openCalls(sources: CallSources): Calls {
   const walks = new Walks(clock)
   const state = (): GroupWriter['state'] => writer.state
   const revocationBook = new RevocationListing(db, clock)
+  const lineage = new Lineage(db, clock)
   return {
     signing: new SigningApi(writer),
     thirdParties: new ThirdPartyApi({ writer, serviceTtlSecondsMax }),
     counting: new CountingApi({ state, counter: new IssuedCounter(db, clock), walks, clock }),
+    tokens: new TokensApi({
+      state,
+      book: new TokenListing(db, lineage, clock),
+      issued,
+      lineage,
+      audit: new IssueAudit(db, clock),
+      walks,
+      clock,
+    }),
     revoking: new RevokingApi({
       writer,
       durability,
     }),
-    revocations: new RevocationsApi({ state, book: revocationBook, issued, lineage: new Lineage(db), walks }),
+    revocations: new RevocationsApi({ state, book: revocationBook, issued, lineage, walks }),
     globalWait: new GlobalWait({
       book: granting.book,
       state,

@@ -6,7 +6,9 @@ import { serveRpc, type InTurn, type RpcMethod } from '../../shared/channel/rpc-
 import type { Timers } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import type { Log } from '../../shared/log.ts'
+import { answerAuditList } from '../../shared/service/audit-list.ts'
 import { answerAuditVerify } from '../../shared/service/audit-verify.ts'
+import { answerWhoami } from '../../shared/service/whoami.ts'
 import {
   type CallCost,
   type CallKind,
@@ -41,27 +43,28 @@ export interface ServeCallsOptions extends Calls {
 }
 
 /** Resolves when the connection has ended. */
-export function serveCalls({
-  connection,
+export function serveCalls(options: ServeCallsOptions): Promise<void> {
+  const { connection, clock, allowance, inTurn, log } = options
+  const methods =
+    connection.channel === 'sign'
+      ? counted(signMethods(options), SIGN_CALLS, allowance)
+      : counted(adminMethods(options), PRIMARY_ADMIN_CALLS, allowance)
+  return serveRpc(connection, { methods, clock, log, inTurn }).done
+}
+
+function signMethods({
   peer,
   signing,
   counting,
+  tokens,
   revoking,
   revocations,
   keks,
   pending,
   globalWait,
   thirdParties,
-  status,
-  clock,
-  allowance,
-  inTurn,
-  db,
-  archives,
-  writer,
-  log,
-}: ServeCallsOptions): Promise<void> {
-  const sign: Record<SignMethod, RpcMethod> = {
+}: ServeCallsOptions): Record<SignMethod, RpcMethod> {
+  return {
     'org.create': (value) => signing.createOrg(peer, value),
     'org.list': (value) => signing.listOrgs(peer, value),
     'org.rotate-key': (value) => signing.rotateKey(peer, value),
@@ -69,7 +72,10 @@ export function serveCalls({
     'org.disable': (value) => revoking.disableOrg(peer, value),
     'token.mint': (value, caller) => signing.mint(peer, value, caller),
     'token.revoke': (value) => revoking.revokeToken(peer, value),
+    'token.show': (value, caller) => tokens.show(peer, value, caller),
     'tokens.count': (value, caller) => counting.count(peer, value, caller),
+    'tokens.list': (value, caller) => tokens.list(peer, value, caller),
+    'tokens.made-from': (value, caller) => tokens.madeFrom(peer, value, caller),
     'issued.revoke': (value) => revoking.revokeIssued(peer, value),
     'token.discharge': (value, caller) => thirdParties.discharge(peer, value, caller),
     'token.exchange': (value, caller) => thirdParties.exchange(peer, value, caller),
@@ -83,19 +89,19 @@ export function serveCalls({
     'revocations.adopt': (value) => pending.adopt(peer, value),
     'revocations.forget': (value) => pending.forget(peer, value),
     'kek.rotate': (value) => keks.rotate(peer, value),
+    whoami: () => answerWhoami(peer.id, peer, { node: 'primary', region: null }),
   }
-  const admin: Record<PrimaryAdminMethod, RpcMethod> = {
+}
+
+function adminMethods({ status, db, archives, writer }: ServeCallsOptions): Record<PrimaryAdminMethod, RpcMethod> {
+  return {
     status,
     'audit.verify': (value) => answerAuditVerify(db, value),
+    'audit.list': (value) => answerAuditList(db, value),
     'archive.snapshot': () => requestJobs(archives, ['snapshot']),
     'archive.compact': () => requestJobs(archives, ['compact 1', 'compact 2', 'compact 3', 'retain']),
     'archive.repair': (value) => repair(archivesOf(archives), value, writer),
   }
-  const methods =
-    connection.channel === 'sign'
-      ? counted(sign, SIGN_CALLS, allowance)
-      : counted(admin, PRIMARY_ADMIN_CALLS, allowance)
-  return serveRpc(connection, { methods, clock, log, inTurn }).done
 }
 
 /** Counts each call against its peer before it does any work. */

@@ -19,6 +19,15 @@ export type { ErrorCode, ErrorKind } from '../../shared/errors.ts'
 export type { NodeAddress } from '../../shared/config/client-options.ts'
 export type * from '../../shared/protocol/sign.ts'
 export type {
+  IssueRecord,
+  ListedToken,
+  ListTokensResult,
+  MadeFromResult,
+  MadeToken,
+  ShowTokenResult,
+  TokenState,
+} from '../../shared/protocol/tokens.ts'
+export type {
   AdoptParams,
   AdoptResult,
   ForgetParams,
@@ -54,6 +63,8 @@ export type {
 export type {
   DisableOrgRequest,
   ExchangeRequest,
+  ListTokensRequest,
+  MadeFromRequest,
   MintedToken,
   MintRequest,
   RetireKeyRequest,

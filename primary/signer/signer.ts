@@ -1,4 +1,5 @@
 /** The signer's interface, and its implementation over a connection to the primary's `sign` channel. */
+import { unlessOlder } from '../../shared/channel/older-node.ts'
 import type { PersistentClient } from '../../shared/channel/persistent-client.ts'
 import type { Clock } from '../../shared/clock.ts'
 import { parsePosition } from '../../shared/position.ts'
@@ -38,6 +39,13 @@ import type {
   ThirdPartyListResult,
   ThirdPartyRemoveResult,
 } from '../../shared/protocol/sign.ts'
+import type {
+  ListTokensParams,
+  ListTokensResult,
+  MadeFromParams,
+  MadeFromResult,
+  ShowTokenResult,
+} from '../../shared/protocol/tokens.ts'
 import { listOrgs } from './list-orgs.ts'
 import {
   type CountRequest,
@@ -135,6 +143,12 @@ export interface ThirdPartyRequest {
   readonly unrevoked?: boolean
 }
 
+/** The tokens to list, and where to continue: `after` is `next` of the last page. */
+export type ListTokensRequest = Omit<ListTokensParams, 'after' | 'limit'> &
+  Partial<Pick<ListTokensParams, 'after' | 'limit'>>
+
+export type MadeFromRequest = Pick<MadeFromParams, 'id'> & Partial<MadeFromParams>
+
 export interface Signer {
   readonly createOrg: (name: string) => Promise<OrgCreateResult>
   readonly listOrgs: () => Promise<OrgListResult>
@@ -155,6 +169,15 @@ export interface Signer {
    * subjects that resemble the given one. A revocation never waits for a count.
    */
   readonly countTokens: (request: CountRequest) => Promise<TokensCounted>
+  /**
+   * One page of the tokens of an org, from the records of mints, oldest first. A page may be empty and still have `next`,
+   * because one call reads a limited number of records.
+   */
+  readonly listTokens: (request: ListTokensRequest) => Promise<ListTokensResult>
+  /** The record of one token: subject, expiry, state, who issued it and when. Rejects with key_unknown, request_invalid. */
+  readonly showToken: (id: string) => Promise<ShowTokenResult>
+  /** One page of the service tokens that were made from a token. A page may be empty and still have `next`. */
+  readonly tokensMadeFrom: (request: MadeFromRequest) => Promise<MadeFromResult>
   /** Revokes every token of a root key. */
   readonly retireKey: (request: RetireKeyRequest) => Promise<RevocationResult<KeyRetired>>
   /** Revokes every token of an org. No token can be minted for the org afterwards. This cannot be undone. */
@@ -209,6 +232,8 @@ export function signerOver(client: PersistentClient, { timeoutMs, clock }: Signe
   // The answers come from the pinned primary, so their shape is not checked.
   const call = <T>(method: string, params: object): Promise<T> =>
     client.call(method, params, { timeoutMs }) as Promise<T>
+  const callNewer = <T>(method: string, params: object): Promise<T> =>
+    unlessOlder('the primary', method, () => call<T>(method, params))
   const revokeWith = async <T extends RevocationAnswer>(
     method: string,
     request: RevokeOptions,
@@ -234,6 +259,10 @@ export function signerOver(client: PersistentClient, { timeoutMs, clock }: Signe
     revoke: (request) => revokeWith<TokenRevoked>('token.revoke', request),
     revokeIssued: (request) => revokeWith<SubjectCutOff | OrgCutOff>('issued.revoke', request),
     countTokens: (request) => call('tokens.count', toWire(request)),
+    listTokens: ({ after = 0, limit = PAGE_ROWS, ...request }) =>
+      callNewer('tokens.list', { ...request, after, limit }),
+    showToken: (id) => callNewer('token.show', { id }),
+    tokensMadeFrom: ({ id, after = 0, limit = PAGE_ROWS }) => callNewer('tokens.made-from', { id, after, limit }),
     retireKey: (request) => revokeWith<KeyRetired>('org.retire-key', request),
     disableOrg: (request) => revokeWith<OrgDisabled>('org.disable', request),
     showRevocations: (query) => showRevocations(call, query),

@@ -22,11 +22,16 @@ export class ByNonce<Columns extends Named> {
   }
 
   find(kid: Kid, nonce: Nonce): Columns | undefined {
-    const row = this.#bisect(Buffer.from(nonce, 'hex'))
-    return row?.kid.toString('hex') === kid ? row : undefined
+    const bytes = Buffer.from(nonce, 'hex')
+    const row = this.#at.get(this.firstFrom(bytes))
+    return row !== undefined && bytes.equals(row.nonce) && row.kid.toString('hex') === kid ? row : undefined
   }
 
-  #bisect(nonce: Buffer): Columns | undefined {
+  /**
+   * Number of the first row whose nonce is not below these bytes, which may be only the beginning of a nonce. One more than
+   * the last number if there is none.
+   */
+  firstFrom(nonce: Buffer): number {
     const range = this.#range.get()
     let low = range?.low ?? 1
     let high = range?.high ?? 0
@@ -34,12 +39,9 @@ export class ByNonce<Columns extends Named> {
       const middle = Math.floor((low + high) / 2)
       const row = this.#at.get(middle)
       // A gap in the numbers. Neither table is ever deleted from, so this cannot happen in a sound database.
-      if (row === undefined) return undefined
-      const order = Buffer.compare(row.nonce, nonce)
-      if (order === 0) return row
-      if (order < 0) low = middle + 1
-      else high = middle - 1
+      if (row !== undefined && Buffer.compare(row.nonce, nonce) >= 0) high = middle - 1
+      else low = middle + 1
     }
-    return undefined
+    return low
   }
 }

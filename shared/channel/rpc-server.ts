@@ -11,7 +11,7 @@ import {
 import type { Log } from '../log.ts'
 import type { Connection } from './connection.ts'
 import { publicReport } from './error-report.ts'
-import { decodeRequest, encodeFailure, encodeResult, type RpcRequest } from './rpc.ts'
+import { decodeRequest, encodeFailure, encodeResult, NO_SUCH_METHOD, type RpcRequest } from './rpc.ts'
 import { Sender } from './sender.ts'
 
 /** The caller; its PeerId is proven. */
@@ -136,7 +136,7 @@ class ConnectionServer implements RpcServer {
   async #answer({ id, method, params }: RpcRequest): Promise<Uint8Array> {
     try {
       const handler = this.#methods.get(method)
-      if (handler === undefined) throw new MacaroondError('request_invalid', 'there is no such method')
+      if (handler === undefined) throw new MacaroondError('request_invalid', NO_SUCH_METHOD)
       const answer = encodeResult(id, await handler(params, this.#caller))
       if (answer.byteLength > CONTROL_MESSAGE_BYTES_MAX) throw new Error(`an answer of ${answer.byteLength} bytes`)
       return answer

@@ -4,6 +4,9 @@ import { METHOD_CHARS_MAX } from '../limits.ts'
 import { decodeReport, encodeReport } from './error-report.ts'
 import { decodeJsonObject, type JsonValue } from './json.ts'
 
+/** Message of the error for a method that the node does not have. Callers recognise an older node by it. */
+export const NO_SUCH_METHOD = 'there is no such method'
+
 export interface RpcRequest {
   /** Chosen by the caller: 1 or more, and unique among the calls in flight on its connection. */
   readonly id: number

@@ -7,6 +7,7 @@ import {
   COVERAGE_WAIT_MS_MAX,
   GROUP_DECIDING_MS_MAX,
   HMACS_TOTAL_MAX,
+  LIST_RECORDS_READ_MAX,
   MIN_POSITION_WAITERS_MAX,
   OTHERS_IN_GROUP_MIN,
   RECORDS_COUNTED_MAX,
@@ -47,6 +48,7 @@ const readMemory = (cost: string): CallCost => ({ kind: 'reading', cost, bound: 
 
 const ONE_ROW = 'one row in a shared transaction'
 const SLICES = `in slices of ${WALK_ROWS_A_TURN} rows`
+const WHOAMI = 'reads one entry of the list of peers in memory'
 const UNRECORDED = `ids without a record: ${UNRECORDED_AT_ONCE} at once, then ${UNRECORDED_A_SECOND} a second for each org`
 
 export type SignMethod =
@@ -57,7 +59,10 @@ export type SignMethod =
   | 'org.disable'
   | 'token.mint'
   | 'token.revoke'
+  | 'token.show'
   | 'tokens.count'
+  | 'tokens.list'
+  | 'tokens.made-from'
   | 'issued.revoke'
   | 'token.discharge'
   | 'token.exchange'
@@ -71,6 +76,7 @@ export type SignMethod =
   | 'revocations.adopt'
   | 'revocations.forget'
   | 'kek.rotate'
+  | 'whoami'
 
 export const SIGN_CALLS: Readonly<Record<SignMethod, CallCost>> = {
   'org.create': write('two rows and a new key in a shared transaction'),
@@ -80,7 +86,10 @@ export const SIGN_CALLS: Readonly<Record<SignMethod, CallCost>> = {
   'org.disable': revoke(ONE_ROW),
   'token.mint': write('two rows in a shared transaction'),
   'token.revoke': revoke(`${ONE_ROW}, about 20 rows read in its turn`, `${AHEAD}; ${UNRECORDED}`),
+  'token.show': scan(`about 60 rows; the audit once, ${SLICES}, if few of its records are mints`),
   'tokens.count': scan(`the last ${RECORDS_COUNTED_MAX} mints, ${SLICES}, once for all who wait`),
+  'tokens.list': scan(`${LIST_RECORDS_READ_MAX} mints and the exchanges among them, ${SLICES}`),
+  'tokens.made-from': scan(`${LIST_RECORDS_READ_MAX} exchanges, ${SLICES}`),
   'issued.revoke': revoke(ONE_ROW),
   'token.discharge': present(`verifying ${BUNDLE_BYTES_MAX} bytes of tokens, ${HMACS_TOTAL_MAX} HMACs at most`),
   'token.exchange': present(`verifying ${BUNDLE_BYTES_MAX} bytes of tokens, ${HMACS_TOTAL_MAX} HMACs at most`),
@@ -98,17 +107,27 @@ export const SIGN_CALLS: Readonly<Record<SignMethod, CallCost>> = {
   'revocations.adopt': write('a page of revocations in a shared transaction; operators only'),
   'revocations.forget': write('a page of rows in a shared transaction; operators only'),
   'kek.rotate': write('every key sealed again, in one transaction; operators only'),
+  whoami: readMemory(WHOAMI),
 }
 
-export type PrimaryAdminMethod = 'status' | 'audit.verify' | 'archive.snapshot' | 'archive.compact' | 'archive.repair'
+export type PrimaryAdminMethod =
+  | 'status'
+  | 'audit.verify'
+  | 'audit.list'
+  | 'archive.snapshot'
+  | 'archive.compact'
+  | 'archive.repair'
+
+const AUDIT_SLICE = 'one slice of the audit; the next call continues after it'
 
 export const PRIMARY_ADMIN_CALLS: Readonly<Record<PrimaryAdminMethod, CallCost>> = {
   status: readMemory('reads the state of every replica and archive in memory'),
   'audit.verify': {
     kind: 'scanning',
-    cost: 'one slice of the audit; the next call continues after it',
+    cost: AUDIT_SLICE,
     bound: 'operators only',
   },
+  'audit.list': { kind: 'scanning', cost: AUDIT_SLICE, bound: 'operators only' },
   'archive.snapshot': readMemory('makes one job of the archive due; a job that is due already does not run twice'),
   'archive.compact': readMemory('makes jobs of the archive due; a job that is due already does not run twice'),
   'archive.repair': readMemory(
@@ -132,7 +151,8 @@ export const REPLICA_CALLS: Readonly<Record<'admin' | 'verify' | 'feed', Readonl
       bound: `${SIGN_CALLS_IN_FLIGHT_MAX.reading} calls in flight a peer; operators only`,
     },
     'revocations.known': { cost: 'one page of revocations', bound: OPERATORS },
-    'audit.verify': { cost: 'one slice of the audit', bound: OPERATORS },
+    'audit.verify': { cost: AUDIT_SLICE, bound: OPERATORS },
+    'audit.list': { cost: AUDIT_SLICE, bound: OPERATORS },
   },
   verify: {
     verify: {
@@ -140,6 +160,7 @@ export const REPLICA_CALLS: Readonly<Record<'admin' | 'verify' | 'feed', Readonl
       bound: `${VERIFY}; ${MIN_POSITION_WAITERS_MAX} may wait for a state`,
     },
     explain: { cost: 'twice a verification, and an answer of at most 1 MiB', bound: VERIFY },
+    whoami: { cost: WHOAMI, bound: VERIFY },
   },
   feed: {
     ping: {

@@ -74,9 +74,16 @@ const CALLS = [
   ['primary', 'sign', 'token.mint'],
   ['primary', 'sign', 'token.revoke'],
   ['primary', 'sign', 'revocations.list'],
+  ['primary', 'sign', 'token.show'],
+  ['primary', 'sign', 'tokens.list'],
+  ['primary', 'sign', 'tokens.made-from'],
+  ['primary', 'sign', 'whoami'],
   ['primary', 'admin', 'status'],
+  ['primary', 'admin', 'audit.list'],
   ['fra', 'verify', 'verify'],
+  ['fra', 'verify', 'whoami'],
   ['fra', 'admin', 'status'],
+  ['fra', 'admin', 'audit.list'],
 ] as const
 
 test('any parameters of any call, however wrong, get an answer or an error with a code', async () => {
@@ -92,7 +99,23 @@ test('any parameters of any call, however wrong, get an answer or an error with 
     clients.set(key, client)
     return client
   }
-  const keys = ['name', 'org', 'subject', 'caveats', 'ttlSeconds', 'token', 'id', 'reason', 'wait', 'after', 'limit']
+  const keys = [
+    'name',
+    'org',
+    'subject',
+    'caveats',
+    'ttlSeconds',
+    'token',
+    'id',
+    'reason',
+    'wait',
+    'after',
+    'limit',
+    'sinceMs',
+    'live',
+    'actor',
+    'kind',
+  ]
   const more = ['access', 'peer', 'minPosition', '__proto__', 'constructor', 'toString']
   const near = fc.oneof(
     fc.constantFrom(
@@ -121,7 +144,7 @@ test('any parameters of any call, however wrong, get an answer or an error with 
       expect(code).not.toBe('internal')
       expect(code).not.toMatch(/timeout|connection_lost/)
     }),
-    { numRuns: 600 },
+    { numRuns: 900 },
   )
   await expectServing(cluster)
 })

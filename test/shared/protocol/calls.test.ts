@@ -11,6 +11,8 @@ import {
   revokeIssuedParams,
   revokeTokenParams,
 } from '../../../shared/protocol/revoke.ts'
+import { auditListParams } from '../../../shared/protocol/audit.ts'
+import { listTokensParams, madeFromParams, showTokenParams } from '../../../shared/protocol/tokens.ts'
 import { mintParams, orgCreateParams, rotateKekParams, rotateKeyParams } from '../../../shared/protocol/sign.ts'
 import { verifyParams } from '../../../shared/protocol/verify.ts'
 
@@ -67,6 +69,19 @@ test('numbers and lists stay inside their limits', () => {
     expect(accepts(mintParams, { ...MINT, caveats })).toBe(false)
   for (const limit of [0, 1001, 0.5]) expect(accepts(revocationsParams, { after: 0, limit })).toBe(false)
   for (const after of [-1, 0.5]) expect(accepts(revocationsParams, { after, limit: 1 })).toBe(false)
+  for (const limit of [0, 1001, 0.5]) {
+    expect(accepts(listTokensParams, { org: 'acme', after: 0, limit })).toBe(false)
+    expect(accepts(madeFromParams, { id: 'x', after: 0, limit })).toBe(false)
+  }
+  for (const after of [-1, 0.5]) expect(accepts(auditListParams, { after })).toBe(false)
+  for (const asked of [
+    { actor: '' },
+    { actor: 'a'.repeat(321) },
+    { kind: 'k'.repeat(65) },
+    { sinceMs: -1 },
+    { org: '*' },
+  ])
+    expect(accepts(auditListParams, { after: 0, ...asked })).toBe(false)
   expect(accepts(mintParams, { ...MINT, subject: '' })).toBe(false)
 })
 
@@ -89,6 +104,10 @@ test('no parameters of any form give anything but a value or request_invalid', (
     orgCreateParams,
     revocationsParams,
     findRevocationsParams,
+    listTokensParams,
+    showTokenParams,
+    madeFromParams,
+    auditListParams,
     verifyParams,
   ]
   fc.assert(

@@ -1,0 +1,230 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { nextAuditRow } from '../../../primary/authority/audit.ts'
+import { createAuthorityDatabase } from '../../../primary/store/create-database.ts'
+import { IssueAudit } from '../../../primary/store/issue-audit.ts'
+import { Lineage } from '../../../primary/store/lineage.ts'
+import { RowWriter } from '../../../primary/store/row-writer.ts'
+import { type ListTokensOptions, TokenListing } from '../../../primary/store/token-listing.ts'
+import { systemClock, systemEntropy, type Timers } from '../../../shared/clock.ts'
+import type { AuditHead } from '../../../shared/database/audit-chain.ts'
+import { kid, type Nonce, tokenId } from '../../../shared/ids.ts'
+import { LIST_CHARS_MAX, LIST_RECORDS_READ_MAX, WALK_ROWS_A_TURN } from '../../../shared/limits.ts'
+import type { TokenIdentifier } from '../../../shared/macaroon/identifier.ts'
+import { nonceTimeMs } from '../../../shared/macaroon/nonce.ts'
+import type { ListedToken } from '../../../shared/protocol/tokens.ts'
+import { kekFromHex } from '../../../shared/sealing.ts'
+import { openWritable, type Database } from '../../../shared/sqlite/open-database.ts'
+
+const [ACME, GLOBEX] = [kid('00000000000000a1'), kid('00000000000000b2')]
+const NOW_MS = 1_800_000_000_000
+const NEVER = new AbortController().signal
+
+function database(): Database {
+  const folder = mkdtempSync(join(tmpdir(), 'macaroond-tokens-'))
+  const db = openWritable(join(folder, 'macaroond.db'))
+  db.pragma('synchronous = OFF')
+  onTestFinished(() => {
+    db.close()
+    rmSync(folder, { recursive: true, force: true })
+  })
+  const kek = kekFromHex('ab'.repeat(32))
+  createAuthorityDatabase(db, { cluster: 'test', kek, clock: systemClock, entropy: systemEntropy })
+  return db
+}
+
+function nonceAt(ms: number): Nonce {
+  return `${ms.toString(16).padStart(12, '0')}70008000000000000000` as Nonce
+}
+
+/** One mint a millisecond, of two orgs in turn. */
+function mint(db: Database, count: number, subject: string = 'alice'): void {
+  const rows = new RowWriter(db)
+  db.transaction(() => {
+    for (let n = 0; n < count; n += 1) {
+      const row = { kid: n % 2 === 0 ? ACME : GLOBEX, nonce: nonceAt(NOW_MS + n), subject, expiresAt: 0 }
+      rows.write({ table: 'issued', row })
+    }
+  })()
+}
+
+const describeToken = ({ kid: key, nonce, subject, expiresAt, ancestors }: TokenIdentifier): ListedToken => {
+  const listed = { id: tokenId(key, nonce), subject, issuedAtMs: nonceTimeMs(nonce), expiresAt, state: 'live' as const }
+  return ancestors.length === 0 ? listed : { ...listed, ancestors: ancestors.map((one) => tokenId(one.kid, one.nonce)) }
+}
+
+const ALL: ListTokensOptions = {
+  after: 0,
+  limit: 1_000,
+  sinceMs: 0,
+  matches: () => true,
+  describe: describeToken,
+  signal: NEVER,
+}
+
+/** Counts the turns that a walk leaves to other work. */
+function counted(): Pick<Timers, 'soon'> & { readonly turns: () => number } {
+  let turns = 0
+  return {
+    soon: (call) => {
+      turns += 1
+      systemClock.soon(call)
+    },
+    turns: () => turns,
+  }
+}
+
+test('100,000 records are listed once and in order, and every call reads a bounded part', async () => {
+  const db = database()
+  mint(db, 100_000)
+  const timers = counted()
+  const book = new TokenListing(db, new Lineage(db, timers), timers)
+  const seen: number[] = []
+  let calls = 0
+  for (let after: number | undefined = 0; after !== undefined; calls += 1) {
+    const before: number = after
+    const page = await book.list({ ...ALL, after, matches: ({ kid: key }) => key === ACME })
+    seen.push(...page.tokens.map(({ issuedAtMs }) => issuedAtMs))
+    expect((page.next ?? 0) - before).toBeLessThanOrEqual(LIST_RECORDS_READ_MAX)
+    after = page.next
+  }
+  expect(seen).toEqual(Array.from({ length: 50_000 }, (_, n) => NOW_MS + 2 * n))
+  // The last one finds no further record.
+  expect(calls).toBe(51)
+  expect(timers.turns()).toBeGreaterThanOrEqual(100_000 / WALK_ROWS_A_TURN - calls)
+})
+
+test('a page without a match says how far it looked', async () => {
+  const db = database()
+  mint(db, LIST_RECORDS_READ_MAX + 5)
+  const book = new TokenListing(db, new Lineage(db))
+  const page = await book.list({ ...ALL, matches: () => false })
+  expect(page).toEqual({
+    tokens: [],
+    next: LIST_RECORDS_READ_MAX,
+    lookedUpToMs: NOW_MS + LIST_RECORDS_READ_MAX - 1,
+  })
+  const last = await book.list({ ...ALL, after: page.next ?? 0, matches: () => false })
+  expect(last).toEqual({ tokens: [], lookedUpToMs: NOW_MS + LIST_RECORDS_READ_MAX + 4 })
+})
+
+test('a list since a time begins with the first token of that time, and reads none before it', async () => {
+  const db = database()
+  mint(db, 5_000)
+  const book = new TokenListing(db, new Lineage(db))
+  const read: string[] = []
+  const matches: ListTokensOptions['matches'] = ({ subject }) => read.push(subject) > 0
+  const { tokens } = await book.list({ ...ALL, sinceMs: NOW_MS + 4_990, matches })
+  expect(tokens.map(({ issuedAtMs }) => issuedAtMs - NOW_MS)).toEqual([
+    4990, 4991, 4992, 4993, 4994, 4995, 4996, 4997, 4998, 4999,
+  ])
+  expect(read).toHaveLength(10)
+  for (const sinceMs of [NOW_MS + 5_000, Number.MAX_SAFE_INTEGER])
+    expect(await book.list({ ...ALL, sinceMs })).toEqual({ tokens: [], lookedUpToMs: null })
+})
+
+test('a page of long subjects ends before its answer is too large', async () => {
+  const db = database()
+  mint(db, 2_000, '\u0001'.repeat(255))
+  const { tokens, next } = await new TokenListing(db, new Lineage(db)).list(ALL)
+  expect(next).toBe(tokens.length)
+  expect(JSON.stringify(tokens).length).toBeLessThan(LIST_CHARS_MAX + 4_096)
+})
+
+test('a walk ends when its caller is gone', async () => {
+  const db = database()
+  mint(db, 3 * WALK_ROWS_A_TURN)
+  const gone = new AbortController()
+  const book = new TokenListing(db, new Lineage(db))
+  const read: number[] = []
+  const matches = (): boolean => {
+    gone.abort()
+    return read.push(1) < 0
+  }
+  await book.list({ ...ALL, matches, signal: gone.signal })
+  expect(read.length).toBe(WALK_ROWS_A_TURN)
+})
+
+/** Exchanges at the numbers that `made` names, each from the first token of acme; the others from a token of globex. */
+function exchange(db: Database, count: number, made: readonly number[]): void {
+  const rows = new RowWriter(db)
+  db.transaction(() => {
+    for (let n = 0; n < count; n += 1) {
+      const nonce = nonceAt(NOW_MS + 10 + n)
+      const root = made.includes(n) ? { kid: ACME, nonce: nonceAt(NOW_MS) } : { kid: GLOBEX, nonce: nonceAt(NOW_MS) }
+      rows.write({ table: 'issued', row: { kid: ACME, nonce, subject: 'alice', expiresAt: 0 } })
+      const lineage = {
+        kid: ACME,
+        nonce,
+        ancestors: [{ kid: GLOBEX, nonce: nonceAt(1) }, root],
+        stripped: 'login',
+        atMs: n,
+      }
+      rows.write({ table: 'service_tokens', row: lineage })
+    }
+  })()
+}
+
+test('what was made from a token is found, page by page; another kid is another token', async () => {
+  const db = database()
+  mint(db, 1)
+  exchange(db, 25_000, [3, 4_000, 24_999])
+  const lineage = new Lineage(db)
+  const root = { kid: ACME, nonce: nonceAt(NOW_MS), signal: NEVER }
+  const found: number[] = []
+  const pages: (number | undefined)[] = []
+  for (let after: number | undefined = 0; after !== undefined;) {
+    const page = await lineage.madeFrom({ ...root, after, limit: 100 })
+    found.push(...page.tokens.map(({ atMs }) => atMs))
+    pages.push((after = page.next))
+  }
+  expect(found).toEqual([3, 4_000, 24_999])
+  expect(pages).toEqual([10_000, 20_000, undefined])
+  const first = await lineage.madeFrom({ ...root, after: 0, limit: 1 })
+  expect(first).toMatchObject({ tokens: [{ stripped: 'login', atMs: 3 }], next: 4 })
+  // The newest token has no descendants, and the records before it are not read.
+  const newest = { kid: ACME, nonce: nonceAt(NOW_MS + 25_008), after: 0, limit: 100, signal: NEVER }
+  expect(await lineage.madeFrom(newest)).toEqual({ tokens: [] })
+})
+
+test('a listed service token names its ancestors, and a minted one none', async () => {
+  const db = database()
+  mint(db, 1)
+  exchange(db, 3, [1])
+  const { tokens } = await new TokenListing(db, new Lineage(db)).list(ALL)
+  expect(tokens.map(({ ancestors }) => ancestors?.[1])).toEqual([
+    undefined,
+    tokenId(GLOBEX, nonceAt(NOW_MS)),
+    tokenId(ACME, nonceAt(NOW_MS)),
+    tokenId(GLOBEX, nonceAt(NOW_MS)),
+  ])
+})
+
+test('the audit record of every mint is found among other records, however they are mixed', async () => {
+  const db = database()
+  const rows = new RowWriter(db)
+  const other = { atMs: 1, actor: 'operator', action: 'token.revoke', org: 'acme', target: 'x', detail: {} }
+  const mints: { readonly id: string; readonly seq: number }[] = []
+  db.transaction(() => {
+    let head: AuditHead = { seq: 1, hash: new Uint8Array(32) }
+    for (let n = 0; n < 12_000; n += 1) {
+      // Mints are alone, in a row, and behind more other records than one slice has.
+      const isMint = n % 1_000 === 7 || (n > 3_000 && n < 3_010) || n === 11_999
+      const id = tokenId(ACME, nonceAt(NOW_MS + n))
+      const action = n % 2 === 0 ? 'token.exchange' : 'token.mint'
+      const row = nextAuditRow(head, isMint ? { ...other, action, target: id } : other)
+      head = row
+      rows.write({ table: 'audit', row })
+      if (isMint) mints.push({ id, seq: row.seq })
+    }
+  })()
+  const audit = new IssueAudit(db)
+  for (const { id, seq } of mints)
+    expect(await audit.find(id as ReturnType<typeof tokenId>, NEVER)).toMatchObject({ seq, by: 'operator' })
+  for (const ms of [NOW_MS - 1, NOW_MS + 8, NOW_MS + 12_000])
+    expect(await audit.find(tokenId(ACME, nonceAt(ms)), NEVER)).toBeUndefined()
+  // The same nonce under another key is another token.
+  expect(await audit.find(tokenId(GLOBEX, nonceAt(NOW_MS + 7)), NEVER)).toBeUndefined()
+})
