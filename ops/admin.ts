@@ -2,6 +2,7 @@
  * A call to a node's `admin` channel. Each use opens one connection and never retries, so a node that is down is reported at
  * once and not after a timeout of retries.
  */
+import type { ChannelName } from '../shared/channel/channel-name.ts'
 import { dial } from '../shared/channel/dial.ts'
 import type { Identity } from '../shared/channel/identity.ts'
 import { parsePeerId } from '../shared/channel/peer-id.ts'
@@ -35,15 +36,17 @@ export interface AdminCaller {
 /** Per call. A healthy node answers every admin call in milliseconds, so a longer wait only hides that a node hangs. */
 const TIMEOUT_MS = 2_000
 
-/** Opens connections to the `admin` channel of nodes whose PeerIds are pinned. A call waits at most TIMEOUT_MS. */
-export function adminOver({ cluster, identity, host }: AdminCaller): WithAdmin {
+/**
+ * Opens connections to the `admin` channel, or another one, of nodes whose PeerIds are pinned. A call waits at most TIMEOUT_MS.
+ */
+export function adminOver({ cluster, identity, host }: AdminCaller, channel: ChannelName = 'admin'): WithAdmin {
   const { clock, transport } = host
   return async (node, use) => {
     const peerId = parsePeerId(node.peer_id)
     const to = { address: node.address, peerId, identity, cluster, clock, transport }
     // A node sends a newer field of an answer only to a caller that lists it here, so that older callers keep working.
     const hello = { understands: [KNOWS_CONFIGURED, KNOWS_SIGNED] }
-    const client = new RpcClient(await dial({ ...to, channel: 'admin', hello }), { clock })
+    const client = new RpcClient(await dial({ ...to, channel, hello }), { clock })
     try {
       return await use((method, params) => client.call(method, params, { timeoutMs: TIMEOUT_MS }))
     } finally {

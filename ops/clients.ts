@@ -3,6 +3,7 @@
  * functions that need them, because loading Noise would slow down every command.
  */
 import type { Command } from 'commander'
+import type { ChannelName } from '../shared/channel/channel-name.ts'
 import type { Signer } from '../primary/signer/sdk.ts'
 import type { ExplainResult, Verifier, VerifyOptions, WorkerVerdict } from '../replica/worker/sdk.ts'
 import { readProfile, type Profile, type ProfileNode, type ProfileReplica } from '../shared/config/profile.ts'
@@ -119,15 +120,16 @@ export async function askStatus(profile: Profile, node: ProfileNode): Promise<No
   return statusOf(adminOf(profile), node)
 }
 
-/** Admin calls to the nodes of a profile, made with the profile's identity. */
-export function adminOf({ cluster, identity }: Profile): WithAdmin {
+/** Calls to the nodes of a profile, made with the profile's identity and without a retry. */
+export function adminOf({ cluster, identity }: Profile, channel: ChannelName = 'admin'): WithAdmin {
   return async (node, use) => {
     const [{ adminOver }, { loadIdentity }, { systemHost }] = await Promise.all([
       import('./admin.ts'),
       import('../shared/channel/identity.ts'),
       import('../shared/service/host.ts'),
     ])
-    return adminOver({ cluster, identity: await loadIdentity(identity), host: systemHost })(node, use)
+    const caller = { cluster, identity: await loadIdentity(identity), host: systemHost }
+    return adminOver(caller, channel)(node, use)
   }
 }
 

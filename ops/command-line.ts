@@ -33,10 +33,13 @@ const COMMANDS: Readonly<Record<string, () => Promise<Add>>> = {
   status: async () => (await import('./commands/status.ts')).addStatus,
   archive: async () => (await import('./commands/archive.ts')).addArchive,
   audit: async () => (await import('./commands/audit.ts')).addAudit,
+  whoami: async () => (await import('./commands/whoami.ts')).addWhoami,
   restore: async () => (await import('./commands/restore.ts')).addRestore,
   repair: async () => (await import('./commands/repair.ts')).addRepair,
   doctor: async () => (await import('./commands/doctor.ts')).addDoctor,
   config: async () => (await import('./commands/config.ts')).addConfig,
+  version: async () => (await import('./commands/version.ts')).addVersion,
+  completion: async () => (await import('./commands/completion.ts')).addCompletion,
 }
 
 /** The program with the one command that `args` name, or with all commands if `args` name none. */
@@ -77,6 +80,8 @@ export async function program(terminal: Terminal, args: readonly string[]): Prom
  */
 function loadersFor(args: readonly string[]): readonly (() => Promise<Add>)[] {
   const word = args.find((arg, index) => !arg.startsWith('-') && args[index - 1] !== '--profile') ?? ''
+  // A completion script has the words of all commands.
+  if (word === 'completion') return Object.values(COMMANDS)
   const one = Object.hasOwn(COMMANDS, word) ? COMMANDS[word] : undefined
   return one === undefined ? Object.values(COMMANDS) : [one]
 }

@@ -87,6 +87,22 @@ export class Terminal {
     if (this.#stderr.isTTY === true) this.#stderr.write(`\r\x1b[K${line}`)
   }
 
+  /** Characters in a line of stdout; infinite if it is no terminal. */
+  get columns(): number {
+    return this.#stdout.columns ?? Infinity
+  }
+
+  /**
+   * Prints a part of a long answer unchanged, and resolves once it is written, so that a slow reader holds up the command and
+   * not its memory. False if stdout takes no more: then the command has no reason to continue.
+   */
+  async printPart(text: string): Promise<boolean> {
+    if (this.#unwritten !== undefined) return false
+    const error = await new Promise<Error | null | undefined>((resolve) => void this.#stdout.write(text, resolve))
+    if (error instanceof Error) this.#unwritten ??= error
+    return this.#unwritten === undefined
+  }
+
   /** Prints the result: the document under `--json`, else the lines. Give `change` if the command changed something. */
   answer(document: object, lines: string | readonly string[], change?: ReportedChange): void {
     this.#change = change
@@ -143,7 +159,7 @@ export function printable(text: string): string {
 }
 
 /** JSON of the same value, with every character that a terminal would obey as a \u escape (RFC 8259, section 7). */
-function jsonLine(document: object): string {
+export function jsonLine(document: object): string {
   return JSON.stringify(document).replaceAll(UNSEEN, (char) =>
     char.replaceAll(/[^]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`),
   )

@@ -24,10 +24,10 @@ export async function readToken({
   })
 }
 
-/** `--token` takes only `-`, which stands for standard input. Throws usage. */
-export function checkTokenArgument(token: string | undefined): void {
+/** `--token`, or another argument `how`, takes only `-`, which stands for standard input. Throws usage. */
+export function checkTokenArgument(token: string | undefined, how: string = '--token -'): void {
   if (token === undefined || token === '-') return
   throw new MacaroondError('usage', 'a token is not given as an argument, where other users of the machine see it', {
-    hint: 'write `--token -` and pipe the token in; if it was a real one, consider it leaked and revoke it',
+    hint: `write \`${how}\` and pipe the token in; if it was a real one, consider it leaked and revoke it`,
   })
 }

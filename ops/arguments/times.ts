@@ -63,6 +63,15 @@ export function parseTtl(text: string): number {
   })
 }
 
+/** A point in time that is not in the future by this machine's clock. Throws usage. */
+export function parsePastMoment(option: string, text: string, wallMs: number): number {
+  const ms = parseMoment(option, text)
+  if (ms <= wallMs + SKEW_MS_MAX) return ms
+  throw new MacaroondError('usage', `${option} is in the future: ${shortTimeText(ms)}`, {
+    hint: `this machine’s clock says ${shortTimeText(wallMs)}`,
+  })
+}
+
 /** RFC 3339 with a zone, or unix seconds. Returns unix milliseconds, rounded down. Throws usage. */
 export function parseMoment(option: string, text: string): number {
   const ms = parseInstant(text)

@@ -11,6 +11,7 @@ import { addHelp } from '../arguments/help.ts'
 import { adminOf, profileOf } from '../clients.ts'
 import { EXIT_FAILED, EXIT_UNAVAILABLE } from '../exit-status.ts'
 import type { Terminal } from '../terminal.ts'
+import { addAuditList } from './audit-list.ts'
 
 /** The result for one chain. `problem` is a broken chain, `error` a node that could not be asked. */
 interface Verdict {
@@ -23,7 +24,8 @@ interface Verdict {
 
 /** Adds `audit verify`. A broken chain outweighs a silent node in the exit status, because it is a finding and not a fault. */
 export function addAudit(parent: Command, terminal: Terminal): void {
-  const audit = parent.command('audit').description('check the record of every operation')
+  const audit = parent.command('audit').description('check and list the record of every operation')
+  addAuditList(audit, terminal)
   const command = audit
     .command('verify')
     .description('check that no record of the audit was changed, removed or inserted, at every node or in a file')

@@ -40,7 +40,7 @@ export function addShow(revocations: Command, terminal: Terminal): void {
       const query = await queryOf(options, terminal)
       const shown = await withSigner(profile, (signer) => signer.showRevocations(query))
       if (shown.revocations.length === 0) terminal.status = EXIT_FAILED
-      terminal.answer(shown, shown.revocations.flatMap(linesOf))
+      terminal.answer(shown, shown.revocations.flatMap(revocationLines))
       if (!terminal.json) terminal.say(summary(shown.revocations, shown.more))
     })
   addHelp(command, {
@@ -86,7 +86,8 @@ async function queryOf({ seq, token, ...named }: ShowOptions, terminal: Terminal
   return token === undefined ? named : { token: await readToken(terminal) }
 }
 
-function linesOf(shown: ShownRevocation): readonly string[] {
+/** The lines of one revocation: what it revokes, who made it, and where it binds. */
+export function revocationLines(shown: ShownRevocation): readonly string[] {
   const { seq, kind, org, atMs, actor, reason, coverage } = shown
   const why = reason === '' ? '' : `: ${reason}`
   return [

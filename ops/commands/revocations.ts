@@ -1,8 +1,8 @@
 /** `macaroond revocations`: the commands that show revocations or decide about those of an undone history. */
 import type { Command } from 'commander'
 import type { RevocationDescription, RevocationsResult, Signer } from '../../primary/signer/sdk.ts'
-import { MacaroondError } from '../../shared/errors.ts'
 import { addHelp } from '../arguments/help.ts'
+import { type PagingOptions, pagingOf } from '../arguments/paging.ts'
 import { addAdopt, addForget, addPending } from './revocations-pending.ts'
 import { addShow, namedText } from './revocations-show.ts'
 import { profileOf, withSigner } from '../clients.ts'
@@ -10,10 +10,8 @@ import { timeText } from '../restore/describe.ts'
 import { table, type Terminal } from '../terminal.ts'
 
 /** The options of `revocations list`, as texts. */
-interface ListOptions {
+interface ListOptions extends PagingOptions {
   readonly org?: string
-  readonly after: string
-  readonly limit?: string
 }
 
 /** Rows in one call. A call that read all would take its time from other callers. */
@@ -37,12 +35,8 @@ function addList(revocations: Command, terminal: Terminal): void {
     .option('--org <org>', 'only those of this org')
     .option('--after <seq>', 'only those with a higher number', '0')
     .option('--limit <count>', 'at most this many (default: all)')
-    .action(async ({ org, after, limit }: ListOptions, own: Command) => {
-      const wanted = {
-        org,
-        after: count('--after', after, 0),
-        limit: limit === undefined ? Infinity : count('--limit', limit, 1),
-      }
+    .action(async ({ org, ...paging }: ListOptions, own: Command) => {
+      const wanted = { org, ...pagingOf(paging) }
       const listed = await withSigner(profileOf(own, terminal.env), (signer) => collect(signer, wanted))
       terminal.answer(listed, linesOf(listed.revocations))
       if (!terminal.json && listed.next !== undefined)
@@ -90,11 +84,4 @@ function linesOf(revocations: readonly RevocationDescription[]): string[] {
     return [String(seq), timeText(atMs), kind, org, namedText(one), actor, reason]
   })
   return table([['SEQ', 'AT', 'KIND', 'ORG', 'WHAT', 'BY', 'REASON'], ...rows])
-}
-
-/** Throws usage. */
-function count(option: string, text: string, min: number): number {
-  const value = Number(text)
-  if (/^\d{1,15}$/.test(text) && value >= min) return value
-  throw new MacaroondError('usage', `${option} is a whole number from ${min}, not ${text.slice(0, 80)}`)
 }

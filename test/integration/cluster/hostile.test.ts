@@ -144,7 +144,7 @@ test('any parameters of any call, however wrong, get an answer or an error with 
       expect(code).not.toBe('internal')
       expect(code).not.toMatch(/timeout|connection_lost/)
     }),
-    { numRuns: 900 },
+    { numRuns: 600 },
   )
   await expectServing(cluster)
 })
