@@ -87,11 +87,6 @@ export class Terminal {
     if (this.#stderr.isTTY === true) this.#stderr.write(`\r\x1b[K${line}`)
   }
 
-  /** Characters in a line of stdout; infinite if it is no terminal. */
-  get columns(): number {
-    return this.#stdout.columns ?? Infinity
-  }
-
   /**
    * Prints a part of a long answer unchanged, and resolves once it is written, so that a slow reader holds up the command and
    * not its memory. False if stdout takes no more: then the command has no reason to continue.

@@ -154,7 +154,7 @@ async function follow(reader: AuditReader, after: number, terminal: Terminal): P
 }
 
 function isWide(terminal: Terminal): boolean {
-  return terminal.columns >= WIDE_COLUMNS
+  return (terminal.columns ?? Infinity) >= WIDE_COLUMNS
 }
 
 function entryOf(record: AuditRecord, terminal: Terminal): Entry {

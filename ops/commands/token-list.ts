@@ -42,7 +42,7 @@ export function addList(token: Command, terminal: Terminal): void {
       ...(live === undefined ? {} : { live }),
     }
     const { after, limit } = pagingOf(paging)
-    const isWide = terminal.columns >= WIDE_COLUMNS
+    const isWide = (terminal.columns ?? Infinity) >= WIDE_COLUMNS
     const shape = { name: 'tokens', header: isWide ? columns(HEADER, WIDTHS) : undefined }
     await withSigner(profileOf(own, terminal.env), (signer) =>
       printPages(terminal, shape, new Listing(signer, request, terminal).pages({ after, limit })),
@@ -111,7 +111,7 @@ class Listing {
     const { id, state, issuedAtMs, expiresAt, subject } = token
     const issued = new Date(issuedAtMs).toISOString()
     const expires = expiresAt === 0 ? 'never' : shortTimeText(expiresAt * 1000)
-    if (this.#terminal.columns >= WIDE_COLUMNS)
+    if ((this.#terminal.columns ?? Infinity) >= WIDE_COLUMNS)
       return { document: token, lines: [columns([id, state, issued, expires, subject], WIDTHS)] }
     const lines = [`${id}  ${state}`, `  issued ${issued}, expires ${expires}`, `  for ${subject}`]
     return { document: token, lines }
