@@ -48,6 +48,8 @@ export const REASONS: Readonly<Record<string, string>> = {
   'shared/archive/layout.ts': 'reading names of files back: run by the archive’s suite, which is not counted here',
   'shared/archive/manifest.ts':
     'entries of another form, and files without a checksum: the archive’s suite, which is not counted here',
+  'shared/archive/manifest-state.ts':
+    'entries of another cluster, and of a second timeline in one epoch: the archive’s suite, which is not counted here',
   'shared/archive/restore-plan.ts': 'the window of a whole archive: the archive’s suite, which is not counted here',
   'shared/channel/backoff.ts': 'one branch: the end of a connection that never was',
   'shared/channel/hello.ts':
@@ -56,6 +58,7 @@ export const REASONS: Readonly<Record<string, string>> = {
   'shared/protocol/params.ts': 'one branch: parameters that are wrong and have no issue; what the types ask for',
   'shared/protocol/sign.ts':
     'the limit on the bytes of presented tokens: run by test/integration, which is not counted here',
+  'shared/protocol/whoami.ts': 'reading the answer: run by the tests of the command line, which are not counted here',
   'primary/authority/discharge.ts': 'an error of another code while a ticket is opened, which is passed on',
   'primary/authority/kek.ts':
     'rotating the key-encryption key: test/integration/cli/kek.test.ts, which is not counted here',
