@@ -85,8 +85,6 @@ export const REASONS: Readonly<Record<string, string>> = {
     'a repaired archive, written down and seen: test/recovery/archive/repair.test.ts, which is not counted here',
   'primary/authority/org.ts':
     'the message for an org with several older keys: run by test/integration/cli, which is not counted here',
-  'primary/archiver/core.ts':
-    'an ordered repair of the archive, and a job beside the chain that ends after a stop: the archive’s suite, which is not counted here',
   'replica/revocations/journal-records.ts': 'two branches: what the types ask for at the end of a damaged journal',
   'replica/worker/feed-core.ts': 'branches that the types ask for before the first answer of a replica',
 }
