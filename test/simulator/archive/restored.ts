@@ -74,13 +74,41 @@ export async function restoreSomePast(options: RestoringOptions, decision: Decis
   const { cluster, slot } = options
   const { head, target, isLost, isBlind } = decision
   const atMs = cluster.scheduler.nowMs
+  const promised = revokedBefore(cluster, decision)
   const { disk, text, epoch, interrupted } = await untilRestored(options, decision)
+  requireRevoked(join(disk, NEW, DATABASE), promised)
   cluster.archive?.checker.abandonAfter(head, epoch)
   renameSync(archiveIn(join(disk, OLD)), archiveIn(join(disk, NEW)))
   slot.replaceDisk(join(disk, NEW))
   if (isLost) cluster.losses.push({ atMs, untilMs: atMs, epoch, isBlind })
   cluster.trace.say('restore', `to ${target} of ${head}, ${isLost ? 'without' : 'with'} the old disk: ${text}`)
   return interrupted
+}
+
+/**
+ * Ids of the tokens whose revocation was acknowledged. With the old disk that is all of them, else those that were durable. A
+ * restore that asked nobody gives up revocations, so nothing is required of it and of those after it.
+ */
+function revokedBefore({ events, losses }: TestCluster, { isLost, isBlind }: Decision): readonly string[] {
+  if (isBlind || losses.some((loss) => loss.isBlind)) return []
+  return events.flatMap((event) =>
+    event.t === 'revoke' && event.result === 'ok' && event.named.kind === 'token' && !(isLost && event.wait === 'local')
+      ? [event.named.id]
+      : [],
+  )
+}
+
+/** Replicas deny what a restored database lacks, so tokens alone do not show that a restore lost a revocation (S8). */
+function requireRevoked(database: string, ids: readonly string[]): void {
+  const db = openReader(database)
+  try {
+    const rows = db.prepare<[], { key: Buffer }>("SELECT key FROM revocations WHERE kind = 'token'").all()
+    const found = new Set(rows.map(({ key }) => `${key.toString('hex', 0, 8)}.${key.toString('hex', 8)}`))
+    const lost = ids.find((id) => !found.has(id))
+    if (lost !== undefined) throw new Error(`the restored database lacks the revocation of ${lost}`)
+  } finally {
+    db.close()
+  }
 }
 
 interface Brought {

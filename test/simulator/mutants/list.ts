@@ -225,7 +225,7 @@ export const MUTANTS: readonly SimulatedMutant[] = [
     file: 'ops/restore/restore.ts',
     find: 'const all = carryOver(own, evidence)',
     replace: 'const all = carryOver(own, evidence.slice(0, 0))',
-    breaks: 'S1',
+    breaks: 'restore',
   },
   {
     name: 'denials are not kept when a history is undone',
@@ -275,7 +275,7 @@ export const MUTANTS: readonly SimulatedMutant[] = [
     file: 'ops/restore/new-epoch.ts',
     find: 'asTxid(last + RESTORE_TXID_JUMP * (epoch - seen))',
     replace: 'asTxid(meta.txid + 1)',
-    breaks: 'restore',
+    breaks: 'archive',
   },
   {
     name: 'a restored database has its name before its epoch',
