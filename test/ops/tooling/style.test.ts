@@ -7,6 +7,11 @@ import { LAYERS, ROOT, typescriptFiles } from './project.ts'
 
 const LINES_MAX = 400
 const TEST_NAME_LENGTH_MAX = 90
+const COMMENT_COLUMNS_MAX = 128
+/** Comments that begin with a relative clause name no subject. Some sentences need one. */
+const OPENINGS_MAX = 40
+const COMMENT = /^\s*(?:\/\*\*|\*|\/\/)/
+const RELATIVE_OPENING = /^\s*(?:\/\*\*|\*|\/\/) (?:What|Of|Where|Whether|Who|Those)\b/
 
 const TEXT = /'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|`(?:[^`\\]|\\.)*`/
 /** Names follow `test(`, `test.only(`, and the second parenthesis of `test.each(…)(`. */
@@ -78,6 +83,21 @@ describe('every product file', () => {
   it('opens with a comment', () => {
     const bare = sources.filter((file) => !/^(#!.*\n)?\/[*/]/.test(read(file)))
     expect(bare).toEqual([])
+  })
+
+  it('has comments that fit the columns of a wide terminal', () => {
+    const wide = sources.flatMap((file) =>
+      read(file)
+        .split('\n')
+        .filter((line) => COMMENT.test(line) && line.length > COMMENT_COLUMNS_MAX)
+        .map((line) => `${file}: ${line.trim()}`),
+    )
+    expect(wide).toEqual([])
+  })
+
+  it('has comments that begin with their subject', () => {
+    expect(hits(sources, [RELATIVE_OPENING]).length).toBeLessThanOrEqual(OPENINGS_MAX)
+    expect(RELATIVE_OPENING.test('  /** Whether it is there. */')).toBe(true)
   })
 
   it('exports names that no other one exports', () => {
