@@ -14,7 +14,9 @@ import type { Access } from '../shared/verifier/access.ts'
 import { refused } from '../shared/verifier/verdict.ts'
 import type { RunningCluster, WithAdmin } from './admin.ts'
 
-/** Longer than the 2 s after which a primary answers that a write did not become durable, so that the caller gets that answer. */
+/**
+ * Longer than the 2 s after which a primary answers that a write did not become durable, so that the caller gets that answer.
+ */
 const SIGN_TIMEOUT_MS = 5_000
 /** Longer than a replica waits for a minimum position, so that its own answer arrives before the next replica is asked. */
 const VERIFY_TIMEOUT_MS = 2_500
@@ -60,8 +62,8 @@ export function replicasIn({ replicas }: Profile, region: string | undefined): r
 }
 
 /**
- * A verifier that asks only this replica. The cache is off: a command verifies once, and its purpose is to show what that replica
- * says now.
+ * A verifier that asks only this replica. The cache is off: a command verifies once, and its purpose is to show what that
+ * replica says now.
  */
 export async function openVerifier({ cluster, identity }: Profile, replica: ProfileNode): Promise<Verifier> {
   const { createVerifier } = await import('../replica/worker/sdk.ts')

@@ -75,8 +75,8 @@ export async function program(terminal: Terminal, args: readonly string[]): Prom
 }
 
 /**
- * The loader of the command that `args` name, or all loaders. The first word is the command, except the value of `--profile`, the
- * only option before the command that takes one.
+ * The loader of the command that `args` name, or all loaders. The first word is the command, except the value of `--profile`,
+ * the only option before the command that takes one.
  */
 function loadersFor(args: readonly string[]): readonly (() => Promise<Add>)[] {
   const word = args.find((arg, index) => !arg.startsWith('-') && args[index - 1] !== '--profile') ?? ''

@@ -5,7 +5,10 @@ import { join } from 'node:path'
 import { MacaroondError } from '../shared/errors.ts'
 import { storageError } from '../shared/files/storage-errors.ts'
 
-/** `purpose` is part of the folder's name, so that an operator who finds a folder knows what made it. Throws io_failed, disk_full. */
+/**
+ * `purpose` is part of the folder's name, so that an operator who finds a folder knows what made it. Throws io_failed,
+ * disk_full.
+ */
 export function temporaryFolder(purpose: string): string {
   try {
     return mkdtempSync(join(tmpdir(), `macaroond-${purpose}-`))

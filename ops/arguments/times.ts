@@ -16,8 +16,8 @@ export interface EndTime {
 const SKEW_MS_MAX = 2_000
 
 /**
- * The time at which `token attenuate --ttl` lets a token expire, computed by this machine's clock, which may be wrong. The id of
- * a token contains the time of issue. If this machine's clock is before that time, it is behind, and the time to live
+ * The time at which `token attenuate --ttl` lets a token expire, computed by this machine's clock, which may be wrong. The id
+ * of a token contains the time of issue. If this machine's clock is before that time, it is behind, and the time to live
  * counts from the issue; otherwise the token could be expired at once. A clock that is ahead cannot be noticed.
  */
 export function endTime({ identifier }: Macaroon, seconds: number, wallMs: number): EndTime {

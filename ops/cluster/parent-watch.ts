@@ -1,6 +1,6 @@
 /**
- * Stops a node when the process that started it (`dev`, a tour, an example) ends, in whatever way. The node's stdin is a pipe from
- * that process. The system closes it when that process ends, even after SIGKILL, when no handler could run.
+ * Stops a node when the process that started it (`dev`, a tour, an example) ends, in whatever way. The node's stdin is a pipe
+ * from that process. The system closes it when that process ends, even after SIGKILL, when no handler could run.
  */
 
 /** Set by `dev` for the nodes it starts; it is no setting for users. */

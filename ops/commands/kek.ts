@@ -37,8 +37,8 @@ function addGenerate(kek: Command, terminal: Terminal): void {
 }
 
 /**
- * Adds `kek rotate`. The primary refuses while a replica has not shown that it has the new key: after a restart that replica could
- * open no root key.
+ * Adds `kek rotate`. The primary refuses while a replica has not shown that it has the new key: after a restart that replica
+ * could open no root key.
  */
 function addRotate(kek: Command, terminal: Terminal): void {
   const command = kek

@@ -15,7 +15,9 @@ interface AttenuateOptions {
   readonly format?: TextFormat
 }
 
-/** Adds `macaroon attenuate`. Unlike `token attenuate` it checks no caveat, because another program gives the text its meaning. */
+/**
+ * Adds `macaroon attenuate`. Unlike `token attenuate` it checks no caveat, because another program gives the text its meaning.
+ */
 export function addMacaroonAttenuate(parent: Command, terminal: Terminal): void {
   const command = parent
     .command('attenuate')

@@ -1,6 +1,6 @@
 /**
- * Pure: the configurations and profiles of a new cluster as TOML, from identities and addresses. Each file has comments, because
- * operators edit it later without this program.
+ * Pure: the configurations and profiles of a new cluster as TOML, from identities and addresses. Each file has comments,
+ * because operators edit it later without this program.
  */
 import { stringify } from 'smol-toml'
 import type { Profile } from '../../shared/config/profile.ts'

@@ -1,6 +1,6 @@
 /**
- * Reads as much as possible of the segment log of a damaged primary. Opening a log cuts off an incomplete record, and this class
- * also deletes damaged files, so it works on a copy.
+ * Reads as much as possible of the segment log of a damaged primary. Opening a log cuts off an incomplete record, and this
+ * class also deletes damaged files, so it works on a copy.
  */
 import { existsSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'

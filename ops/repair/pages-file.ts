@@ -1,6 +1,6 @@
 /**
- * A database file that a repair writes page by page, and whose checksum it computes. SQLite must not have it open: it caches pages
- * and would not see these writes.
+ * A database file that a repair writes page by page, and whose checksum it computes. SQLite must not have it open: it caches
+ * pages and would not see these writes.
  */
 import { closeSync, fstatSync, ftruncateSync, openSync } from 'node:fs'
 import type { Checksum } from '../../shared/ids.ts'

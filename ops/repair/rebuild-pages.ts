@@ -158,7 +158,9 @@ function applyLog(path: string, log: DamagedLog, from: Txid): Checksum {
   }
 }
 
-/** Adds the transactions that a power cut kept out of the log. SQLite's WAL is checked frame by frame, so it can be believed. */
+/**
+ * Adds the transactions that a power cut kept out of the log. SQLite's WAL is checked frame by frame, so it can be believed.
+ */
 function withWalRest(options: RebuildPagesOptions, candidate: Candidate): RebuiltPages {
   const { copy, log } = options
   const { newest } = log
@@ -169,8 +171,8 @@ function withWalRest(options: RebuildPagesOptions, candidate: Candidate): Rebuil
 }
 
 /**
- * The result with what the damaged disk claims beyond it. If its own pages or its log know a newer transaction, the operator must
- * be told, because that transaction may have been acknowledged.
+ * The result with what the damaged disk claims beyond it. If its own pages or its log know a newer transaction, the operator
+ * must be told, because that transaction may have been acknowledged.
  */
 function withClaims(
   { copy, log }: RebuildPagesOptions,

@@ -28,8 +28,8 @@ export interface ReplicaRecord {
 }
 
 /**
- * Compares a replica's pages. The chain of proof is: pages = record, record = signature, and any of them = archive. `signed` is true if
- * the archive or the authority's signature covers them.
+ * Compares a replica's pages. The chain of proof is: pages = record, record = signature, and any of them = archive. `signed` is
+ * true if the archive or the authority's signature covers them.
  */
 export function compareReplica(
   pages: Position,

@@ -1,6 +1,6 @@
 /**
- * Examines the copy of a stopped replica: compares its database with its record of positions and its newest signed position, and
- * checks how its journal ends.
+ * Examines the copy of a stopped replica: compares its database with its record of positions and its newest signed position,
+ * and checks how its journal ends.
  */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'

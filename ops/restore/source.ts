@@ -40,7 +40,8 @@ export async function readSigned(storage: ArchiveStorage, publicKey: Uint8Array)
   const { state, problems } = await salvageManifest(storage, publicKey)
   if (state.seq === 0) throw unsigned(storage)
   const isWhole = problems.length === 0
-  // A damaged manifest may have lost the newest claim's entry, so the names of the claims count too: they can only raise the epoch.
+  // A damaged manifest may have lost the newest claim's entry, so the names of the claims count too: they can only raise the
+  // epoch.
   const claimed = isWhole ? (await highestClaim(storage, publicKey))?.epoch : await highestClaimedName(storage)
   const files = isWhole ? [...state.files.values()] : await filesThere(storage, state.files.values())
   const epoch = Math.max(claimed ?? 0, state.epoch ?? 0)

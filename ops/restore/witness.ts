@@ -40,8 +40,8 @@ export function judgeHead({ evidence, claims, epoch }: HeadOptions): HeadVerdict
 }
 
 /**
- * Judges the answers of replicas. With durability `replica` at least one replica had each acknowledged revocation on its disk, so
- * all of them together know everything. A replica that did not answer may be the only one that knows the newest revocation.
+ * Judges the answers of replicas. With durability `replica` at least one replica had each acknowledged revocation on its disk,
+ * so all of them together know everything. A replica that did not answer may be the only one that knows the newest revocation.
  */
 function byReplicas(evidence: readonly Evidence[], epoch: number): HeadVerdict {
   const newest = newestOf(evidence)

@@ -75,7 +75,9 @@ export class TokenListing {
     return { tokens, next: last, lookedUpToMs }
   }
 
-  /** Makes the identifier of a record. The exchanges of the slice are read once, because a search for each row would cost more. */
+  /**
+   * Makes the identifier of a record. The exchanges of the slice are read once, because a search for each row would cost more.
+   */
   #identified(rows: readonly Columns[]): (row: Columns) => TokenIdentifier {
     const [first, last] = [rows[0], rows.at(-1)]
     const ancestorsOf =

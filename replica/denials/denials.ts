@@ -78,7 +78,9 @@ export class Denials {
     return (this.#next ?? this.#index).covers(row)
   }
 
-  /** Rows after an offset in the file, limited in number and bytes. `next` is the offset of the next page; undefined at the end. */
+  /**
+   * Rows after an offset in the file, limited in number and bytes. `next` is the offset of the next page; undefined at the end.
+   */
   page(
     at: number | undefined,
     { rows, bytes }: { readonly rows: number; readonly bytes: number },

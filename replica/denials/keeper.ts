@@ -200,8 +200,8 @@ export class DenialsKeeper {
   }
 
   /**
-   * All rows that are not in the pages: journal, file of denials, and rows that are on no disk. The journal is read first, because
-   * its rows move to the file, and a row that moved between the two reads would be missed.
+   * All rows that are not in the pages: journal, file of denials, and rows that are on no disk. The journal is read first,
+   * because its rows move to the file, and a row that moved between the two reads would be missed.
    */
   *rowsOutsidePages(): Generator<RevocationRow> {
     const { journal, unwritten } = this.#options

@@ -44,7 +44,9 @@ export class RevocationJournal {
   /** Epoch and highest number of each timeline in the file. */
   readonly #highest = new Map<Timeline, { readonly epoch: Epoch; readonly seq: number }>()
   #loaded: readonly JournalPart[]
-  /** Number of times that the records were cleared or rewritten. A sync that began before it proves nothing about the new ones. */
+  /**
+   * Number of times that the records were cleared or rewritten. A sync that began before it proves nothing about the new ones.
+   */
   #generation = 0
 
   /** Throws schema_newer for a whole record that this version does not know, log_corrupt for damage. */

@@ -185,8 +185,9 @@ export class Tables implements TokenTables {
 
   /**
    * Deletes outlived revocations from memory. It uses the issue clock in the pages, because that time has passed for every node
-   * with these pages, even after a restart. It never uses a time after `latestMs`, the latest that this replica believes. A purge
-   * at the primary raises the issue clock first, so this sweep deletes the same rows. It works in parts, between verifications.
+   * with these pages, even after a restart. It never uses a time after `latestMs`, the latest that this replica believes. A
+   * purge at the primary raises the issue clock first, so this sweep deletes the same rows. It works in parts, between
+   * verifications.
    */
   async sweep(latestMs: number, signal: AbortSignal): Promise<void> {
     const nowMs = Math.min(this.#meta?.issueClockMs ?? 0, Math.floor(latestMs))

@@ -68,8 +68,9 @@ export function initialTime(
 }
 
 /**
- * Raises the latest time to the issue clock of applied pages, as a start does. Without this, a replica would doubt a primary whose
- * issue clock is ahead, and only a restart of the replica would end the doubt. A wall clock that is ahead of both stays in doubt.
+ * Raises the latest time to the issue clock of applied pages, as a start does. Without this, a replica would doubt a primary
+ * whose issue clock is ahead, and only a restart of the replica would end the doubt. A wall clock that is ahead of both stays
+ * in doubt.
  */
 export function raiseToIssueClock(state: TimeState, issuedMs: number, now: ClockReading): TimeState {
   const expectedMs = state.anchorMs + progressMs(state.anchor, now)

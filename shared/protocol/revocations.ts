@@ -1,8 +1,8 @@
 /**
  * The `revocations` channel, replica to primary. It has a connection of its own, so that a new revocation waits for no segment
- * or snapshot. The replica's hello names a timeline, and the number up to which the replica has all its revocations. The primary
- * sends later rows as they are committed. The replica acknowledges rows once they are on its disk, and reports them as covered
- * once all its workers are. Its pings request freshness leases.
+ * or snapshot. The replica's hello names a timeline, and the number up to which the replica has all its revocations. The
+ * primary sends later rows as they are committed. The replica acknowledges rows once they are on its disk, and reports them as
+ * covered once all its workers are. Its pings request freshness leases.
  */
 import { z } from 'zod'
 import { bootId } from '../freshness/boot-id.ts'

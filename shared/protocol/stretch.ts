@@ -1,6 +1,7 @@
 /**
- * A stretch: a part of the revocation log, as it is sent and forwarded. A number without a row was purged, because the row could
- * deny no living token any more. So a stretch states its begin and its end, and stretches follow each other without a gap.
+ * A stretch: a part of the revocation log, as it is sent and forwarded. A number without a row was purged, because the row
+ * could deny no living token any more. So a stretch states its begin and its end, and stretches follow each other without a
+ * gap.
  */
 import { z } from 'zod'
 import { revocationRow, type RevocationRow } from '../verifier/revocation-row.ts'

@@ -1,4 +1,6 @@
-/** The call `whoami` on the `sign` channel of the primary and the `verify` channel of a replica: the caller as the node sees it. */
+/**
+ * The call `whoami` on the `sign` channel of the primary and the `verify` channel of a replica: the caller as the node sees it.
+ */
 import { z } from 'zod'
 import { ROLES, type Role } from '../channel/roles.ts'
 

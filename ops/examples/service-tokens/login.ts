@@ -5,7 +5,9 @@ import { movableClock, printLine, serve } from '../shared/service.ts'
 const clock = movableClock()
 /** People stay logged in for minutes; a machine that copies a discharge has no more time than that. */
 const GOOD_FOR_SECONDS = 300
-/** The key that services share with this one to add login caveats. It comes from the environment, which other users cannot see. */
+/**
+ * The key that services share with this one to add login caveats. It comes from the environment, which other users cannot see.
+ */
 const sharedKey = Buffer.from(process.env['LOGIN_KEY'] ?? '', 'hex')
 
 serve((url) => {
