@@ -63,8 +63,12 @@ export class DenialReleaser {
     this.#forgottenRanges = forgotten.length
     if (hasForgotten) this.#forgotten = new ForgottenNumbers(forgotten)
     const sizeBefore = this.#held.size
-    await this.#readPages(new RevocationLog(reader), meta, signal)
-    this.#isDue ||= isNew || hasForgotten || this.#held.size !== sizeBefore
+    // Noted also after a read error, so that the next release does not miss what changed.
+    try {
+      await this.#readPages(new RevocationLog(reader), meta, signal)
+    } finally {
+      this.#isDue ||= isNew || hasForgotten || this.#held.size !== sizeBefore
+    }
     if (!this.#isDue || signal.aborted) return NOTHING
     const released = await this.#releaseFromFile(meta, onForgotten)
     this.#isDue = false

@@ -2,6 +2,10 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { DenialReleaser } from '../../../replica/denials/releaser.ts'
+import type { TableSource } from '../../../replica/tables/tables.ts'
+import { systemClock, systemEntropy } from '../../../shared/clock.ts'
+import { MetaReader } from '../../../shared/database/meta.ts'
 import { epoch, timeline } from '../../../shared/ids.ts'
 import { Disk, History, KID, newFolder } from './disk.ts'
 
@@ -133,6 +137,28 @@ test('a forget is carried out after a snapshot that could not be installed inter
   rmSync(join(disk.folder, 'denials.tmp'), { recursive: true })
   await disk.settle()
   expect([2, 3].map((of) => disk.refuses(of))).toEqual([false, true])
+})
+
+test('a forget is carried out after a read error interrupted it', async () => {
+  const disk = await undone(newFolder())
+  const { writer } = new History(2).revoke(1).forget('1'.repeat(32), 2, 2)
+  const releaser = new DenialReleaser(disk.denials, systemEntropy, systemClock)
+  const failing = new Proxy(writer, {
+    get: (db, name: keyof typeof writer) =>
+      name === 'prepare'
+        ? (sql: string) => {
+            if (sql.includes('FROM revocations')) throw new Error('the disk cannot be read')
+            return db.prepare(sql)
+          }
+        : db[name],
+  })
+  const release = (reader: typeof writer): ReturnType<DenialReleaser['release']> =>
+    releaser.release({ reader } as TableSource, new MetaReader(writer).read(), {
+      onForgotten: () => Promise.resolve(),
+      signal: new AbortController().signal,
+    })
+  await expect(release(failing)).rejects.toThrow('cannot be read')
+  expect(await release(writer)).toMatchObject({ forgotten: 1 })
 })
 
 test('a revocation that a full disk kept out of the journal is kept with the undone history', async () => {
