@@ -4,7 +4,7 @@
  */
 import { MacaroondError } from '../shared/errors.ts'
 
-/** The same as `engines` in package.json, which npm only warns about. */
+/** Repeats `engines` of package.json, because npm only warns about it. */
 const NODE_MAJOR_MIN = 22
 const NODE_MINOR_MIN = 18
 

@@ -48,7 +48,7 @@ export function revokingOptions({ wait, reason = '', requestId }: RevokingOption
   return { wait: waitLevel(wait), reason, onProgress, ...(requestId === undefined ? {} : { requestId }) }
 }
 
-/** Where the revocation is durable. Every answer means the primary's disk; the others say what holds it in addition. */
+/** Names what holds the revocation: always the primary's disk, and for the longer answers something in addition. */
 const WHERE = {
   archive: 'in the archive too',
   replica: 'on a replica’s disk too',

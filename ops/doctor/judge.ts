@@ -79,7 +79,7 @@ export function judgeClock({ who, askedMs, answeredMs, wallMs }: ClockSample): r
   return [{ severity: 'warning', code: 'clock_differs', reason, action }]
 }
 
-/** What a node said to a dial of `admin`: this caller is an operator, or another role by its refusal, or an error. */
+/** The node's answer to a dial of `admin`: this caller is an operator, or another role by its refusal, or an error. */
 export interface PeerAnswer {
   readonly who: string
   readonly kind: 'primary' | 'replica'

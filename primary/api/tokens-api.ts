@@ -63,7 +63,7 @@ export class TokensApi {
     return walks.run(walker, (signal) => book.list({ after, limit, sinceMs, matches, describe, signal }))
   }
 
-  /** What is on record of one token. Throws key_unknown, request_invalid. */
+  /** Returns the record of one token. Throws key_unknown, request_invalid. */
   async show(peer: KnownPeer, value: unknown, walker: Walker): Promise<ShowTokenResult> {
     const { kid, nonce } = parseTokenId(params(showTokenParams, value).id)
     const { state, issued, lineage, audit, walks } = this.#options

@@ -129,7 +129,7 @@ export class ArchiveWorker {
     this.#mayRepair = true
   }
 
-  /** What the database should record: an entry that was read back, and the repairs since the last start. */
+  /** Returns what the database should record: an entry that was read back, and the repairs since the last start. */
   get toRecord(): { readonly link: ChainLink | undefined; readonly repaired: string | undefined } {
     return { link: this.#readBack, repaired: this.#repaired }
   }

@@ -84,7 +84,7 @@ interface NamedPaths {
   readonly archive?: { readonly to?: string | undefined; readonly copies: readonly string[] }
 }
 
-/** The same configuration with absolute paths. An archive's URL stays as it is, and so do the paths under `kek`. */
+/** Returns the configuration with absolute paths. An archive's URL stays as it is, and so do the paths under `kek`. */
 export function withAbsolutePaths<T extends NamedPaths>(file: string, config: T): T {
   const path = (text: string): string => fromConfigFolder(file, text)
   const place = (text: string): string => (text.includes('://') ? text : path(text))

@@ -112,7 +112,7 @@ export function faultsOf(places: readonly Counted[], random: Random): readonly D
   return zipped(decks)
 }
 
-/** What is acknowledged depends on these, and the life after the error believes what it can read: even a few faults include one of them. */
+/** An acknowledgement depends on these calls, and the next life believes what it reads: so even a few faults include one of them. */
 function isHardest({ file, aftermath }: DiskFault): boolean {
   return (file === 'wal' || file === 'journal') && aftermath === 'restart, then power cut'
 }

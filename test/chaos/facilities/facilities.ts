@@ -11,7 +11,7 @@ import { ControlGroup, type Controller } from './control-group.ts'
 
 export interface Facility {
   readonly gives: string
-  /** What is missing, in words for the person who runs the tests; undefined when nothing is. */
+  /** Names what is missing, for the person who runs the tests; undefined when nothing is. */
   readonly missing: () => string | undefined
 }
 

@@ -91,7 +91,7 @@ export const POINTS: Readonly<Record<PointName, Point>> = {
 /** Index 0 of the tracked word means that the process is at none of them. */
 export const POINT_NAMES = Object.keys(POINTS) as readonly PointName[]
 
-/** What the preload gets in the environment variable `CHAOS_KILL_AT`. */
+/** The preload reads this from the environment variable `CHAOS_KILL_AT`. */
 export interface KillOrder {
   readonly folder: string
   /** The preload writes here, as its last act, where it died. */

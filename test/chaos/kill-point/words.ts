@@ -9,6 +9,6 @@ export interface KillerOrder {
   readonly shared: SharedArrayBuffer
   readonly recordFd: number
   readonly record: string
-  /** Where in the call to kill: a share of the time it takes, 0 to 1. */
+  /** The kill comes after this share of the time that the call takes, 0 to 1. */
   readonly share: number
 }

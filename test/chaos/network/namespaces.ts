@@ -11,7 +11,7 @@ const TABLE = 'inet macaroond'
 const COUNTED = 'inet macaroond_counted'
 const CHAINS = '{ chain in { type filter hook input priority 0; }; chain out { type filter hook output priority 0; }; }'
 
-/** What is missing for it, in words for the person who runs the tests; undefined when nothing is. */
+/** Names what is missing for it, for the person who runs the tests; undefined when nothing is. */
 export function namespacesMissing(): string | undefined {
   if (process.getuid?.() !== 0) return 'network namespaces need root'
   for (const [command, ...args] of [

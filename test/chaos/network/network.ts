@@ -1,4 +1,4 @@
-/** What a run needs of a network: hosts that find each other, and cuts between two of them that can be shown to take effect. */
+/** A run needs this of a network: hosts that find each other, and cuts between two of them that can be shown to take effect. */
 
 /** Which way packets are lost, seen from the host that loses them: those that come, those that go, or both. */
 export type Direction = 'in' | 'out' | 'both'
