@@ -111,7 +111,8 @@ function openAdmission(parts: ReplicaParts): ReplicaAdmission {
 function knownSources({ options, tables, copy, denials, journal }: ReplicaParts): KnownSources {
   const { source } = tables
   const { applied } = copy
-  return { source, applied, denials, journal: { path: fileIn(options, 'journal'), generation: journal.generation } }
+  const { generation, bytes } = journal
+  return { source, applied, denials, journal: { path: fileIn(options, 'journal'), generation, bytes } }
 }
 
 function statusOf(parts: ReplicaParts): ReplicaStatus {

@@ -80,19 +80,16 @@ function syncedOf(value: unknown): number {
 function requireTorn(bytes: Buffer, end: number): void {
   for (let at = nextRecord(bytes, end + 1, JOURNAL_RECORD_BYTES_MAX); at !== undefined;) {
     const text = recordAt(bytes, at, JOURNAL_RECORD_BYTES_MAX)
-    if (text !== undefined && syncedOf(parseRecord(text)) > end) throw damaged(end)
+    if (text !== undefined && syncedOf(parseRecord(text)) > end) throw journalDamaged(end)
     at = nextRecord(bytes, at + RECORD_HEADER_BYTES + (text?.length ?? 0), JOURNAL_RECORD_BYTES_MAX)
   }
 }
 
-function damaged(at: number): MacaroondError {
-  return new MacaroondError(
-    'log_corrupt',
-    `the revocation journal is damaged at byte ${at}, which was durable before`,
-    {
-      hint: 'it has revocations that may exist nowhere else: move the file away, keep it, and run no restore without it; then start the replica, which requests its revocations from its primary again',
-    },
-  )
+/** A record that was whole before cannot be read. */
+export function journalDamaged(at: number): MacaroondError {
+  return new MacaroondError('log_corrupt', `the revocation journal is damaged at byte ${at}, which was whole before`, {
+    hint: 'it has revocations that may exist nowhere else: move the file away, keep it, and run no restore without it; then start the replica, which requests its revocations from its primary again',
+  })
 }
 
 function notKnown(at: number): MacaroondError {

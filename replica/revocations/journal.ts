@@ -22,7 +22,7 @@ import type { RevocationRow } from '../../shared/verifier/revocation-row.ts'
 import { syncDirectory, syncFile, writeAt } from '../../shared/files/positional-io.ts'
 import { syncError } from '../../shared/files/storage-errors.ts'
 import type { History } from './history.ts'
-import { decodeJournal, encodeRow, encodeTimeline, type JournalPart } from './journal-records.ts'
+import { decodeJournal, encodeRow, encodeTimeline, journalDamaged, type JournalPart } from './journal-records.ts'
 
 /** Space written ahead, in bytes; more is written when less than half of it is left. */
 export const RESERVED_BYTES: number = 1024 * 1024
@@ -100,9 +100,16 @@ export class RevocationJournal {
     return this.#generation
   }
 
-  /** The contents of the file, in order. */
+  /** End of the records. Only what follows it may be torn. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /** The contents of the file, in order. Throws log_corrupt if a record became unreadable while this process runs. */
   read(): readonly JournalPart[] {
-    return decodeJournal(readFileSync(this.#path)).parts
+    const { parts, end } = decodeJournal(readFileSync(this.#path))
+    if (end < this.#bytes) throw journalDamaged(end)
+    return parts
   }
 
   /** True if there are rows of an epoch before this one. */

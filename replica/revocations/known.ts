@@ -20,7 +20,8 @@ import { recordOf } from '../../shared/verifier/revocation-row.ts'
 import { readAt } from '../../shared/files/positional-io.ts'
 import type { TableSource } from '../tables/tables.ts'
 import type { AppliedState } from '../follower/core.ts'
-import { readRow } from './journal-records.ts'
+import type { RevocationJournal } from './journal.ts'
+import { journalDamaged, readRow } from './journal-records.ts'
 import { parseRecord, recordAt, RECORD_HEADER_BYTES } from './records.ts'
 
 export interface KnownSources {
@@ -28,7 +29,7 @@ export interface KnownSources {
   readonly source: TableSource | undefined
   readonly applied: AppliedState | undefined
   readonly denials: Pick<Denials, 'page' | 'generation'>
-  readonly journal: { readonly path: string; readonly generation: number }
+  readonly journal: Pick<RevocationJournal, 'bytes' | 'generation'> & { readonly path: string }
 }
 
 /** Limits of the rows in one answer, far below the limit of a message. */
@@ -37,7 +38,7 @@ const BYTES_A_CALL: number = CONTROL_MESSAGE_BYTES_MAX / 4
 
 type Part = Pick<KnownAnswer, 'rows' | 'journal' | 'next'>
 
-/** Answers one call. Throws request_invalid for wrong parameters. */
+/** Answers one call. Throws request_invalid for wrong parameters, log_corrupt for a damaged journal or damaged denials. */
 export function knownRevocations(sources: KnownSources, value: unknown): KnownAnswer {
   const { after } = params(knownParams, value)
   const { source, applied } = sources
@@ -60,7 +61,7 @@ function partAfter({ source, denials, journal }: KnownSources, after: number): P
     return { rows: columns, journal: [], next: encodePlace({ ...now, file, at: next ?? 0 }) }
   }
   const at = place.journal === now.journal ? place.at : 0
-  const { rows, next } = journalRows(journal.path, at)
+  const { rows, next } = journalRows(journal, at)
   if (next !== undefined) return { rows: [], journal: rows, next: encodePlace({ ...now, file: JOURNAL, at: next }) }
   return { ...pagesPart(source, 0), journal: rows }
 }
@@ -85,21 +86,19 @@ function pagesPart(source: TableSource | undefined, after: number): Part {
   return { rows, journal: [], next: isLast ? null : (read[rows.length - 1]?.seq ?? null) }
 }
 
-/** Rows of the journal. The last record may be incomplete, because it is being written; it is not acknowledged yet. */
+/** Rows of the journal from an offset on. `next` is the offset of the next piece; undefined at the end of the records. */
 function journalRows(
-  path: string,
+  { path, bytes: end }: KnownSources['journal'],
   start: number,
 ): { readonly rows: readonly object[]; readonly next: number | undefined } {
-  const bytes = readPiece(path, start)
+  const piece = readPiece(path, start)
   const rows: object[] = []
   for (let at = 0; ;) {
-    const text = recordAt(bytes, at, JOURNAL_RECORD_BYTES_MAX)
-    if (text === undefined)
-      return {
-        rows,
-        next: at > 0 && start + at < start + bytes.length && bytes.length === BYTES_A_CALL ? start + at : undefined,
-      }
-    if (rows.length === ROWS_A_CALL) return { rows, next: start + at }
+    if (start + at >= end) return { rows, next: undefined }
+    const text = recordAt(piece, at, JOURNAL_RECORD_BYTES_MAX)
+    // A whole record fits into a piece, so one that is not whole at its beginning is damaged.
+    if (text === undefined && at === 0) throw journalDamaged(start)
+    if (text === undefined || rows.length === ROWS_A_CALL) return { rows, next: start + at }
     const row = readRow(parseRecord(text))
     if (row !== undefined) rows.push(recordOf(row))
     at += RECORD_HEADER_BYTES + text.length

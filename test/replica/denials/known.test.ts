@@ -1,4 +1,5 @@
 /** The revocations that a replica reports to a restore: all of them, in parts. */
+import { closeSync, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { knownRevocations } from '../../../replica/revocations/known.ts'
@@ -37,7 +38,8 @@ async function walk(
   const add = (hex: string): unknown => found.add(Number.parseInt(hex.slice(16), 16))
   let call = 0
   for (let after: number | null = 0; after !== null; call += 1) {
-    const journal = { path: join(disk.folder, 'revocations.journal'), generation: disk.journal.generation }
+    const { generation, bytes } = disk.journal
+    const journal = { path: join(disk.folder, 'revocations.journal'), generation, bytes }
     const text = JSON.stringify(
       knownRevocations({ source, applied: undefined, denials: disk.denials, journal }, { after }),
     )
@@ -106,3 +108,17 @@ test.each([1, 2, 3])(
     expect(found).toEqual(numbers(1_520))
   },
 )
+
+test.each([10, 40_000, 90_000])('damage of the journal at byte %i is an error, not the end of its rows', async (at) => {
+  const disk = new Disk(newFolder())
+  onTestFinished(() => disk.close())
+  disk.journal.append(
+    PLACE,
+    Array.from({ length: 1_500 }, (_, index) => token(index + 1)),
+  )
+  expect(disk.journal.bytes).toBeGreaterThan(at + 1_000)
+  const file = openSync(join(disk.folder, 'revocations.journal'), 'r+')
+  writeSync(file, Buffer.alloc(1, 0xff), 0, 1, at)
+  closeSync(file)
+  await expect(walk(disk, new History(2))).rejects.toMatchObject({ code: 'log_corrupt' })
+})

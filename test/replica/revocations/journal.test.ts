@@ -217,6 +217,20 @@ test('an unreadable record before a synced place is damage, stops the start, and
   expect(reopened(path)).toEqual({ 1: [1, 2, 3, 4, 5] })
 })
 
+test('a record that becomes unreadable while the journal is open is damage, also in the last append', () => {
+  const path = newPath()
+  const journal = new RevocationJournal(path)
+  onTestFinished(() => journal.close())
+  journal.append(OURS, rows(1, 2, 3))
+  const bytes = readFileSync(path)
+  bytes[journal.bytes - 20] = (bytes[journal.bytes - 20] ?? 0) ^ 0x21
+  writeFileSync(path, bytes)
+  const damage = expect.objectContaining({ code: 'log_corrupt' })
+  expect(() => journal.read()).toThrow(damage)
+  expect(() => journal.dropBefore(epoch(2))).toThrow(damage)
+  expect(readFileSync(path).equals(bytes)).toBe(true)
+})
+
 test('a revocation that could not be read back is refused at the write; the longest fits', () => {
   const path = newPath()
   const journal = new RevocationJournal(path)
