@@ -72,7 +72,11 @@ function openStream({
 }
 
 function openKeeper(base: ReplicaFoundation, stream: RevocationStream): DenialsKeeper {
-  const { options, host, denials, journal, tables, alarms, fail } = base
+  const { options, host, denials, journal, tables, freshness, alarms, fail } = base
+  const latestMs = (): number => {
+    const time = freshness.time(freshness.now())
+    return time.credible ? time.latestMs : 0
+  }
   return new DenialsKeeper({
     folder: options.config.data,
     savedTable: fileIn(options, 'savedTable'),
@@ -82,6 +86,7 @@ function openKeeper(base: ReplicaFoundation, stream: RevocationStream): DenialsK
     unwritten: () => stream.unwritten,
     onChanged: () => stream.denialsChanged(),
     onFatal: fail,
+    latestMs,
     alarms,
     timers: host.clock,
     entropy: host.entropy,

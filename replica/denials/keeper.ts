@@ -4,10 +4,12 @@
  * job runs at a time.
  */
 import type { Entropy, Timers } from '../../shared/clock.ts'
+import type { Meta } from '../../shared/database/meta.ts'
 import { MacaroondError, reportOf } from '../../shared/errors.ts'
 import type { Kid } from '../../shared/ids.ts'
 import type { Log } from '../../shared/log.ts'
 import { type Denial, rowOfDenial } from '../../shared/protocol/denials.ts'
+import { deletionMs } from '../../shared/verifier/outlived.ts'
 import type { RevocationRow } from '../../shared/verifier/revocation-row.ts'
 import type { AlarmBoard } from '../../shared/service/alarm-board.ts'
 import type { AppliedState } from '../follower/core.ts'
@@ -38,6 +40,8 @@ export interface DenialsKeeperOptions {
   /** Called when the file has other rows, so that the primary is informed. */
   readonly onChanged: () => void
   readonly onFatal: (error: unknown) => void
+  /** The latest time that this replica believes, unix milliseconds; 0 while its time is in doubt. */
+  readonly latestMs: () => number
   readonly alarms: Pick<AlarmBoard, 'set'>
   readonly timers: Pick<Timers, 'soon'>
   readonly entropy: Pick<Entropy, 'bytes'>
@@ -144,7 +148,7 @@ export class DenialsKeeper {
     const { tables, unwritten } = this.#options
     const pages = tables.source
     if (before !== undefined && pages !== undefined) {
-      yield* denialsInPages(pages.reader, pages.meta.read())
+      yield* denialsInPages(pages.reader, this.#bounded(pages.meta.read()))
       const ahead = unwritten()
       return yield* denialsInJournal(ahead === undefined ? [] : [ahead], this.#orgOf)
     }
@@ -157,7 +161,7 @@ export class DenialsKeeper {
 
   *#withoutPages(): Generator<readonly Denial[]> {
     const { folder, savedTable, tables, entropy, log } = this.#options
-    yield* denialsInDamagedCopy(lastMovedAside(folder, DATABASE_NAME), log)
+    yield* denialsInDamagedCopy(lastMovedAside(folder, DATABASE_NAME), this.#bounded, log)
     const isKept = this.#file.covers.bind(this.#file)
     yield* denialsInTable(tables.denied(), randomTimeline(entropy.bytes(TIMELINE_BYTES)), isKept)
     yield* denialsInTable(savedRows(savedTable), randomTimeline(entropy.bytes(TIMELINE_BYTES)), isKept)
@@ -172,7 +176,7 @@ export class DenialsKeeper {
       this.#mustRebuild = true
       await tables.dropSaved()
     }
-    const done = await this.#releaser.release(pages, meta, { onForgotten, signal })
+    const done = await this.#releaser.release(pages, this.#bounded(meta), { onForgotten, signal })
     if (this.#mustRebuild) await this.#rebuild()
     if (done.released > 0) log.info({ ...done, left: this.#file.size }, 'released revocations of an undone history')
     // Rows may have been added before the snapshot, or released now.
@@ -208,6 +212,11 @@ export class DenialsKeeper {
     yield* journal.rows()
     yield* this.#file.all()
     yield* unwritten()?.rows ?? []
+  }
+
+  /** A denial may be in no pages, so no issue clock alone decides that it is outlived. */
+  readonly #bounded = (meta: Meta): Meta => {
+    return { ...meta, issueClockMs: deletionMs(meta.issueClockMs, this.#options.latestMs()) }
   }
 
   readonly #orgOf = (kid: string): string | undefined => this.#options.tables.key(kid as Kid)?.org

@@ -43,14 +43,17 @@ export function* denialsInJournal(parts: readonly JournalPart[], orgOf: (kid: st
   }
 }
 
-/** Rows of a damaged database up to the first error. This replica enforced each row in it, so it is safe to keep them. */
-export function* denialsInDamagedCopy(path: string | undefined, log: Log): Batches {
+/**
+ * Rows of a damaged database up to the first error. This replica enforced each row in it, so it is safe to keep them. `bounded`
+ * limits the issue clock, which decides which rows are outlived.
+ */
+export function* denialsInDamagedCopy(path: string | undefined, bounded: (meta: Meta) => Meta, log: Log): Batches {
   if (path === undefined) return
   let db: Database | undefined
   let rows = 0
   try {
     db = openReader(path)
-    for (const batch of denialsInPages(db, new MetaReader(db).read())) {
+    for (const batch of denialsInPages(db, bounded(new MetaReader(db).read()))) {
       rows += batch.length
       yield batch
     }

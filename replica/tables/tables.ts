@@ -19,7 +19,7 @@ import type { Kek } from '../../shared/sealing.ts'
 import type { Database } from '../../shared/sqlite/open-database.ts'
 import { syncDirectory } from '../../shared/files/positional-io.ts'
 import { KeyTable } from '../../shared/verifier/key-table.ts'
-import { isOutlived, outlivedBefore } from '../../shared/verifier/outlived.ts'
+import { deletionMs, isOutlived, outlivedBefore } from '../../shared/verifier/outlived.ts'
 import { TABLE_SEED_BYTES, type UnconfirmedSlots } from '../../shared/verifier/revocation-table.ts'
 import { Revocations } from '../../shared/verifier/revocations.ts'
 import type { TokenTables } from '../../shared/verifier/verifier.ts'
@@ -184,13 +184,11 @@ export class Tables implements TokenTables {
   }
 
   /**
-   * Deletes outlived revocations from memory. It uses the issue clock in the pages, because that time has passed for every node
-   * with these pages, even after a restart. It never uses a time after `latestMs`, the latest that this replica believes. A
-   * purge at the primary raises the issue clock first, so this sweep deletes the same rows. It works in parts, between
-   * verifications.
+   * Deletes outlived revocations from memory. A purge at the primary raises the issue clock first, so this sweep deletes the
+   * same rows. `latestMs`: the latest time that this replica believes. The sweep works in parts, between verifications.
    */
   async sweep(latestMs: number, signal: AbortSignal): Promise<void> {
-    const nowMs = Math.min(this.#meta?.issueClockMs ?? 0, Math.floor(latestMs))
+    const nowMs = deletionMs(this.#meta?.issueClockMs ?? 0, latestMs)
     const before = outlivedBefore(nowMs)
     this.#sweptMs = Math.max(this.#sweptMs, nowMs)
     for (let slot: number | undefined = 0; slot !== undefined && !signal.aborted;) {

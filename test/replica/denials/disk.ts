@@ -79,6 +79,7 @@ export class Disk {
   readonly denials: Denials
   readonly copy: DatabaseCopy
   readonly keeper: DenialsKeeper
+  latestMs: number = Infinity
   /** Refused, and in no file. */
   unwritten: JournalPart | undefined
   /** Turns of the event loop that the keeper waits for; undefined while it gets them at once. */
@@ -112,6 +113,7 @@ export class Disk {
       log,
       unwritten: () => this.unwritten,
       onChanged: () => undefined,
+      latestMs: () => this.latestMs,
       onFatal: (error) => {
         throw error
       },

@@ -33,6 +33,44 @@ async function undone(folder: string, first = new History(1).revoke(1).revoke(2)
 
 const deniedBy = (disk: Disk): string[] => [...disk.denials.numbered()].map((one) => `${one.epoch}.${one.seq}`)
 
+const YEARS_LATER_MS = 2_000_000_000_000
+const EXPIRES_AT = 1_000
+
+describe('a primary whose issue clock was years ahead', () => {
+  /** The first history revokes 1 for ever and 2 for a short time; its issue clock is far ahead of this replica's time. */
+  const ahead = (): History => {
+    const history = new History(1).revoke(1).revoke(2, 2, EXPIRES_AT)
+    history.writer.prepare('UPDATE meta SET issue_clock_ms = ?').run(YEARS_LATER_MS)
+    return history
+  }
+
+  test('ends no refusal that its history had', async () => {
+    const disk = open(newFolder())
+    disk.latestMs = EXPIRES_AT * 1_000
+    await disk.install(ahead())
+    await disk.settle()
+    await disk.install(new History(2).revoke(1))
+    await disk.settle()
+    expect(deniedBy(disk)).toEqual(['1.2'])
+  })
+
+  test('releases no denial until this replica believes that time too', async () => {
+    const disk = open(newFolder())
+    disk.latestMs = EXPIRES_AT * 1_000
+    await disk.install(new History(1).revoke(1).revoke(2, 2, EXPIRES_AT))
+    await disk.settle()
+    const second = new History(2).revoke(1)
+    second.writer.prepare('UPDATE meta SET issue_clock_ms = ?').run(YEARS_LATER_MS)
+    await disk.install(second)
+    await disk.settle()
+    expect([deniedBy(disk), disk.refuses(2)]).toEqual([['1.2'], true])
+    disk.latestMs = YEARS_LATER_MS
+    await disk.install(new History(3).revoke(1))
+    await disk.settle()
+    expect(deniedBy(disk)).toEqual([])
+  })
+})
+
 describe('a revocation that a later history lacks', () => {
   test('stays refused over restarts with all its columns, and rows in that history are not kept', async () => {
     const folder = newFolder()

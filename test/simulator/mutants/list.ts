@@ -164,10 +164,10 @@ export const MUTANTS: readonly SimulatedMutant[] = [
   {
     name: 'a replica sweeps by its own time, and saves what is left',
     file: 'replica/tables/tables.ts',
-    find: `    const nowMs = Math.min(this.#meta?.issueClockMs ?? 0, Math.floor(latestMs))
+    find: `    const nowMs = deletionMs(this.#meta?.issueClockMs ?? 0, latestMs)
     const before = outlivedBefore(nowMs)
     this.#sweptMs = Math.max(this.#sweptMs, nowMs)`,
-    replace: '    const before = outlivedBefore(Math.floor(latestMs))\n    this.#sweptMs = 0',
+    replace: '    const before = outlivedBefore(deletionMs(Infinity, latestMs))\n    this.#sweptMs = 0',
     breaks: 'S1',
     filter: { kinds: ['years away'] },
   },
