@@ -4,7 +4,7 @@ import { kid } from '../../../shared/ids.ts'
 import { encodeIdentifier, type TokenIdentifier } from '../../../shared/macaroon/identifier.ts'
 import { attenuate, createMacaroon } from '../../../shared/macaroon/attenuate.ts'
 import type { Macaroon } from '../../../shared/macaroon/macaroon.ts'
-import { nextNonce, type NonceState } from '../../../shared/macaroon/nonce.ts'
+import { nextNonce, type NonceState, resumeNonces } from '../../../shared/macaroon/nonce.ts'
 import { encodeTokenText } from '../../../shared/macaroon/text.ts'
 import type { Access, Context } from '../../../shared/verifier/access.ts'
 import { type KeyEntry, KeyTable } from '../../../shared/verifier/key-table.ts'
@@ -23,11 +23,12 @@ const DERIVED_KEYS = new Map<Kid, Uint8Array>([
   [OTHER, new Uint8Array(32).fill(0xb2)],
 ])
 
-let nonces: NonceState = { lastMs: 0, counter: 0 }
+/** By the asked time: test files share this module, and one that asks for later times must not move those of another. */
+const nonces = new Map<number, NonceState>()
 
 export function freshNonce(issuedAtMs: number = NOW_MS - 1000): Nonce {
-  const step = nextNonce(nonces, issuedAtMs, new Uint8Array(8).fill(7))
-  nonces = step.state
+  const step = nextNonce(nonces.get(issuedAtMs) ?? resumeNonces(issuedAtMs - 1), issuedAtMs, new Uint8Array(8).fill(7))
+  nonces.set(issuedAtMs, step.state)
   return step.nonce
 }
 
