@@ -47,7 +47,7 @@ export class Maintenance {
     this.#options = options
     const { commitLog, config, clock: timers, alarms, log } = options
     const path = join(config.data, 'audit-checked.json')
-    this.#audit = new AuditWatch({ path, db: () => commitLog.db, timers, alarms, log })
+    this.#audit = new AuditWatch({ path, db: () => commitLog.db, mayLag: false, timers, alarms, log })
     this.#pace = new CheckpointPace(config.checkpoint.pages, timers)
   }
 

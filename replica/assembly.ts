@@ -107,7 +107,7 @@ function openUpkeep(base: ReplicaFoundation, keeper: DenialsKeeper): Upkeep {
     log,
     copy,
     tables,
-    audit: new AuditWatch({ path, db: () => tables.source?.reader, timers: host.clock, alarms, log }),
+    audit: new AuditWatch({ path, db: () => tables.source?.reader, mayLag: true, timers: host.clock, alarms, log }),
     freshness,
     rowsOutsidePages: () => keeper.rowsOutsidePages(),
     onFatal: fail,

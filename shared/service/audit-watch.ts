@@ -2,8 +2,8 @@
  * Checks a running node's audit chain (S9): after every start from the last checked record, and completely with every scrub. It
  * works in slices, so that nothing waits for it. A broken chain raises an alarm, and stops nothing.
  *
- * A file beside the database has the last checked record. It shows if a checked record was replaced, even if all later hashes
- * were recomputed. It is no proof, because an attacker may replace the file too.
+ * A file beside the database has the last checked record. It shows if a checked record was replaced or deleted, even if all
+ * later hashes were recomputed. It is no proof, because an attacker may replace the file too.
  */
 import { timelineText } from '../ids.ts'
 import { readFileSync } from 'node:fs'
@@ -23,6 +23,8 @@ export interface AuditWatchOptions {
   readonly path: string
   /** Undefined while there is no database. It is called for every slice, because a snapshot may replace the database. */
   readonly db: () => Database | undefined
+  /** True if pages may be older than the last checked record, as those of a replica are after a power cut. */
+  readonly mayLag: boolean
   readonly timers: Pick<Timers, 'soon'>
   readonly alarms: Pick<AlarmBoard, 'set'>
   readonly log: Log
@@ -35,10 +37,12 @@ const content = z.object({
 })
 type Checked = z.infer<typeof content>
 
-/** Runs one check at a time; a second request joins the running one. */
+type Extent = 'whole' | 'since the last'
+
+/** Runs one check at a time. A second request joins the running one, if that one checks enough. */
 export class AuditWatch {
   readonly #options: AuditWatchOptions
-  #running: Promise<void> | undefined
+  #running: { readonly extent: Extent; readonly done: Promise<void> } | undefined
 
   constructor(options: AuditWatchOptions) {
     this.#options = options
@@ -46,47 +50,52 @@ export class AuditWatch {
 
   /** Checks the records since the last check. Never rejects. */
   sinceLast(signal: AbortSignal): Promise<void> {
-    return this.#joinRunning(() => this.#check('since the last', signal))
+    return this.#running?.done ?? this.#run('since the last', signal)
   }
 
   /** Checks the whole chain. Never rejects. */
-  whole(signal: AbortSignal): Promise<void> {
-    return this.#joinRunning(() => this.#check('whole', signal))
+  async whole(signal: AbortSignal): Promise<void> {
+    if (this.#running?.extent === 'since the last') await this.#running.done
+    return this.#running?.done ?? this.#run('whole', signal)
   }
 
-  #joinRunning(check: () => Promise<void>): Promise<void> {
-    this.#running ??= check()
+  #run(extent: Extent, signal: AbortSignal): Promise<void> {
+    const done = this.#check(extent, signal)
       .catch((error: unknown) => this.#setAlarm(reportOf(sqliteError(error, 'it cannot be read')).message))
       .finally(() => (this.#running = undefined))
-    return this.#running
+    this.#running = { extent, done }
+    return done
   }
 
-  async #check(how: 'whole' | 'since the last', signal: AbortSignal): Promise<void> {
-    const { db, timers } = this.#options
+  async #check(extent: Extent, signal: AbortSignal): Promise<void> {
+    const { db, timers, mayLag } = this.#options
     const first = db()
     if (first === undefined) return
     const kept = readChecked(this.#options.path)
     const { timeline, auditSeq } = new MetaReader(first).read()
-    const isSame = kept !== undefined && kept.timeline === timeline && kept.seq <= auditSeq
-    if (isSame && !hasAuditRecord(first, headOf(kept))) {
-      return this.#setAlarm(`record ${kept.seq} is not the one that was checked before`)
+    const ours = kept?.timeline === timeline ? kept : undefined
+    const isBehind = ours !== undefined && ours.seq > auditSeq
+    if (ours !== undefined && !(isBehind && mayLag) && !hasAuditRecord(first, headOf(ours))) {
+      return this.#setAlarm(`record ${ours.seq} is not the one that was checked before`)
     }
-    let head = isSame && how === 'since the last' ? headOf(kept) : AUDIT_START
+    let head = ours !== undefined && !isBehind && extent === 'since the last' ? headOf(ours) : AUDIT_START
     for (;;) {
       const own = db()
       // Another history has replaced this one. The next start, or the next scrub, checks it.
       if (own === undefined || new MetaReader(own).read().timeline !== timeline) return
       const slice = checkAuditSlice(own, head)
       head = slice.head
-      if (slice.done) return this.#done(timeline, head, slice.problem)
+      if (slice.done) return this.#done(timeline, isBehind ? undefined : head, slice.problem)
       await turn(timers)
       if (signal.aborted) return
     }
   }
 
-  #done(timeline: string, { seq, hash }: AuditHead, problem: string | undefined): void {
+  /** `head` is undefined if the record checked before is to stay: the pages have not reached it again. */
+  #done(timeline: string, head: AuditHead | undefined, problem: string | undefined): void {
     this.#setAlarm(problem)
-    if (problem !== undefined) return
+    if (problem !== undefined || head === undefined) return
+    const { seq, hash } = head
     const { path, log } = this.#options
     try {
       writeAtomically(

@@ -10,9 +10,9 @@ import type { RevocationRow, TokenRevocation } from './revocation-row.ts'
 const OUTLIVING_SECONDS: number = ANCESTORS_MAX * SERVICE_TTL_SECONDS_MAX + PURGE_MARGIN_SECONDS
 
 /**
- * The time by which a replica deletes outlived revocations: the issue clock in its pages, because that time has passed for every
- * node with these pages, but never a time after `latestMs`, the latest that this replica believes. The clock of its primary may
- * have been ahead.
+ * The time by which a replica deletes outlived revocations: the issue clock in its pages, because that time has passed for
+ * every node with these pages, but never a time after `latestMs`, the latest that this replica believes. The clock of its
+ * primary may have been ahead.
  */
 export function deletionMs(issueClockMs: number, latestMs: number): number {
   return Math.min(issueClockMs, Math.floor(latestMs))

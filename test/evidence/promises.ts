@@ -148,7 +148,7 @@ export const PROMISES: readonly Promised[] = [
       proof('primary/authority/audit', 'every command that is done leaves exactly one record'),
       proof('primary/authority/audit', 'a record that was dropped, doubled, put in'),
       proof('integration/cluster/audit', 'a changed audit record raises an alarm'),
-      proof('integration/cluster/audit', 'a chain that was recomputed from some record on is found'),
+      proof('shared/service/audit-watch', 'a chain that was recomputed from some record on is found'),
       proof('chaos/sigkill'),
       proof('integration/cluster/disk-full'),
     ],

@@ -166,6 +166,13 @@ export const CORE_MUTANTS: readonly CoreMutant[] = [
     by: 'test/replica/denials/known.test.ts',
   },
   {
+    name: 'an end of the audit that was cut off is forgotten',
+    file: 'shared/service/audit-watch.ts',
+    find: '!(isBehind && mayLag) && ',
+    replace: '!(isBehind || mayLag) && ',
+    by: 'test/shared/service/audit-watch.test.ts',
+  },
+  {
     name: 'a saved table is taken up whatever time it was swept by',
     file: 'replica/tables/tables.ts',
     find: 'if (saved.sweptMs > issueClockMs) return 0',

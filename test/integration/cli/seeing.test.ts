@@ -3,13 +3,13 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { CommitLog } from '../../../primary/commit-log/commit-log.ts'
 import { unlessOlder } from '../../../shared/channel/older-node.ts'
 import { RpcClient } from '../../../shared/channel/rpc-client.ts'
-import { systemClock, systemEntropy } from '../../../shared/clock.ts'
+import { systemClock } from '../../../shared/clock.ts'
 import { LOGIN, withLogin } from '../../primary/authority/presented.ts'
 import { ticketTextOf } from '../../shared/macaroon/ticket-of.ts'
 import { Cluster, CLUSTER, identityOf, until, type Who } from '../cluster/harness.ts'
+import { openStoppedLog } from '../cluster/stopped-log.ts'
 import { commandLine, macaroond, PROGRAM, type Ran } from './command.ts'
 
 type Json = Record<string, unknown>
@@ -322,18 +322,7 @@ const MANY = 100_000
 
 /** Adds mints before the present ones to the database of a stopped primary, in one transaction. */
 function addMints(folder: string): void {
-  const log = new CommitLog({
-    database: join(folder, 'macaroond.db'),
-    logFolder: join(folder, 'log'),
-    keepBytes: 100_000_000,
-    cluster: CLUSTER,
-    clock: systemClock,
-    entropy: systemEntropy,
-    reserveBytes: 0,
-    initialize: () => undefined,
-    onGap: () => undefined,
-    onDamagedLog: () => undefined,
-  })
+  const log = openStoppedLog(folder)
   const fromMs = Date.now() - 2 * MANY
   log.db.exec(`BEGIN IMMEDIATE;
     INSERT INTO issued (kid, nonce, subject, expires_at)

@@ -217,7 +217,7 @@ test('an unreadable record before a synced place is damage, stops the start, and
   expect(reopened(path)).toEqual({ 1: [1, 2, 3, 4, 5] })
 })
 
-test('a record that becomes unreadable while the journal is open is damage, also in the last append', () => {
+test('a record that becomes unreadable while the journal is open is damage, not a torn end', () => {
   const path = newPath()
   const journal = new RevocationJournal(path)
   onTestFinished(() => journal.close())
