@@ -7,8 +7,8 @@ export interface PagingOptions {
   readonly limit?: string
 }
 
-export interface Paging {
-  readonly after: number
+export interface Paging<Place = number> {
+  readonly after: Place
   /** Infinity for all. */
   readonly limit: number
 }
@@ -20,12 +20,26 @@ export function addPaging(command: Command, what: string): Command {
     .option('--limit <count>', 'at most this many (default: all)')
 }
 
+/** Adds `--after` and `--limit` to a list of tokens, whose pages name the place to continue by a nonce. */
+export function addTokenPaging(command: Command): Command {
+  return command
+    .option('--after <place>', 'continue there: the `next` of an earlier answer', '')
+    .option('--limit <count>', 'at most this many (default: all)')
+}
+
 /** Throws usage. */
 export function pagingOf({ after, limit }: PagingOptions): Paging {
-  return {
-    after: count('--after', after, 0),
-    limit: limit === undefined ? Infinity : count('--limit', limit, 1),
-  }
+  return { after: count('--after', after, 0), limit: limitOf(limit) }
+}
+
+/** Throws usage. */
+export function tokenPagingOf({ after, limit }: PagingOptions): Paging<string> {
+  if (/^([0-9a-f]{32})?$/.test(after)) return { after, limit: limitOf(limit) }
+  throw new MacaroondError('usage', `--after is the \`next\` of an earlier answer, not ${after.slice(0, 80)}`)
+}
+
+function limitOf(limit: string | undefined): number {
+  return limit === undefined ? Infinity : count('--limit', limit, 1)
 }
 
 /** Throws usage. */

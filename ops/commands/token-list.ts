@@ -3,9 +3,11 @@ import type { Command } from 'commander'
 import type { ListedToken, ListTokensRequest, Signer } from '../../primary/signer/sdk.ts'
 import { systemClock } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
+import type { Nonce } from '../../shared/ids.ts'
+import { nonceTimeMs } from '../../shared/macaroon/nonce.ts'
 import { addHelp } from '../arguments/help.ts'
 import { mandatory } from '../arguments/options.ts'
-import { addPaging, type Paging, type PagingOptions, pagingOf } from '../arguments/paging.ts'
+import { addTokenPaging, type Paging, type PagingOptions, tokenPagingOf } from '../arguments/paging.ts'
 import { parsePastMoment, shortTimeText } from '../arguments/times.ts'
 import { profileOf, withSigner } from '../clients.ts'
 import { columns, type Entry, type Pages, printPages } from '../pages.ts'
@@ -34,14 +36,14 @@ export function addList(token: Command, terminal: Terminal): void {
     .option('--subject <subject>', 'only those of this subject')
     .option('--since <time>', 'only those issued at this time or later; RFC 3339 or unix seconds')
     .option('--live', 'only those that have not expired and that no revocation applies to')
-  addPaging(command, 'record').action(async ({ org, subject, since, live, ...paging }: Options, own: Command) => {
+  addTokenPaging(command).action(async ({ org, subject, since, live, ...paging }: Options, own: Command) => {
     const request = {
       org,
       ...(subject === undefined ? {} : { subject }),
       ...(since === undefined ? {} : { sinceMs: parsePastMoment('--since', since, systemClock.wallMs()) }),
       ...(live === undefined ? {} : { live }),
     }
-    const { after, limit } = pagingOf(paging)
+    const { after, limit } = tokenPagingOf(paging)
     const isWide = (terminal.columns ?? Infinity) >= WIDE_COLUMNS
     const shape = { name: 'tokens', header: isWide ? columns(HEADER, WIDTHS) : undefined }
     await withSigner(profileOf(own, terminal.env), (signer) =>
@@ -54,11 +56,10 @@ export function addList(token: Command, terminal: Terminal): void {
       'macaroond token list --org acme --subject alice --since 2026-11-01T00:00:00Z --json',
     ],
     json: [
-      '{"tokens": [{"id", "subject", "issuedAtMs", "expiresAt", "state", "ancestors"?: [<id>]}], "lookedUpToMs", "next"?}',
+      '{"tokens": [{"id", "subject", "issuedAtMs", "expiresAt", "state", "ancestors"?: [<id>]}], "lookedUpToMs"?, "next"?}',
       'state is live, expired, revoked, key_retired or org_disabled; caveats do not count, because they are not on record',
       'issuedAtMs is in unix milliseconds, expiresAt in unix seconds, 0 for never; ancestors: only of a service token',
-      'lookedUpToMs: time of issue of the last record that was read; null without records',
-      'next is present when --limit left some out: give it as --after to continue',
+      'next is present when --limit left some out: give it as --after to continue; lookedUpToMs is the time of issue up to there',
     ],
   })
 }
@@ -75,36 +76,34 @@ class Listing {
   }
 
   /** Throws the primary's error, and protocol_violation if it makes no progress. */
-  async *pages({ after, limit }: Paging): Pages {
-    let lookedUpToMs: number | null = null
+  async *pages({ after, limit }: Paging<string>): Pages {
     for (let from = after, left = limit; ;) {
-      const page = await this.#signer.listTokens({
+      const { tokens, next } = await this.#signer.listTokens({
         ...this.#request,
         after: from,
         limit: Math.min(PAGE_ROWS, left),
       })
-      lookedUpToMs = page.lookedUpToMs ?? lookedUpToMs
-      const isLast = page.next === undefined || left === page.tokens.length
-      this.#showProgress(isLast || page.tokens.length > 0 ? null : lookedUpToMs)
-      yield page.tokens.map((token) => this.#entryOf(token))
-      left -= page.tokens.length
-      if (page.next === undefined || left <= 0) return this.#end(lookedUpToMs, page.next)
-      if (page.next <= from) throw new MacaroondError('protocol_violation', 'the primary makes no progress in its list')
-      from = page.next
+      left -= tokens.length
+      const isLast = next === undefined || left <= 0
+      this.#terminal.progress(isLast || tokens.length > 0 ? '' : `looked up to ${shortTimeText(timeOf(next))}`)
+      yield tokens.map((token) => this.#entryOf(token))
+      if (isLast) return this.#end(next)
+      if (next <= from) throw new MacaroondError('protocol_violation', 'the primary makes no progress in its list')
+      from = next
     }
   }
 
-  #end(lookedUpToMs: number | null, next: number | undefined): object {
-    if (!this.#terminal.json) {
-      if (next !== undefined) this.#terminal.say(`there may be more: continue with --after ${next}`)
-      else if (lookedUpToMs !== null) this.#terminal.say(`looked at all records up to ${shortTimeText(lookedUpToMs)}`)
-      else this.#terminal.say('no token is on record there')
+  #end(next: string | undefined): object {
+    if (next === undefined) {
+      if (!this.#terminal.json) this.#terminal.say('looked at all records')
+      return {}
     }
-    return next === undefined ? { lookedUpToMs } : { lookedUpToMs, next }
-  }
-
-  #showProgress(lookedUpToMs: number | null): void {
-    this.#terminal.progress(lookedUpToMs === null ? '' : `looked up to ${shortTimeText(lookedUpToMs)}`)
+    const lookedUpToMs = timeOf(next)
+    if (!this.#terminal.json)
+      this.#terminal.say(
+        `looked up to ${shortTimeText(lookedUpToMs)}; there may be more: continue with --after ${next}`,
+      )
+    return { lookedUpToMs, next }
   }
 
   #entryOf(token: ListedToken): Entry {
@@ -116,4 +115,9 @@ class Listing {
     const lines = [`${id}  ${state}`, `  issued ${issued}, expires ${expires}`, `  for ${subject}`]
     return { document: token, lines }
   }
+}
+
+/** A place begins with a time of issue, as a nonce does. */
+function timeOf(place: string): number {
+  return nonceTimeMs(place as Nonce)
 }

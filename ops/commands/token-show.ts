@@ -4,7 +4,7 @@ import type { MadeToken, ShownRevocation, ShowTokenResult, Signer } from '../../
 import { MacaroondError } from '../../shared/errors.ts'
 import { parseTokenId } from '../../shared/ids.ts'
 import { addHelp } from '../arguments/help.ts'
-import { addPaging, type Paging, type PagingOptions, pagingOf } from '../arguments/paging.ts'
+import { addTokenPaging, type Paging, type PagingOptions, tokenPagingOf } from '../arguments/paging.ts'
 import { checkTokenArgument, readToken } from '../arguments/standard-input.ts'
 import { shortTimeText } from '../arguments/times.ts'
 import { profileOf, withSigner } from '../clients.ts'
@@ -21,7 +21,7 @@ const ID_CHARS_MAX = 64
 interface Made {
   readonly tokens: readonly MadeToken[]
   /** `--after` to continue. */
-  readonly next?: number
+  readonly next?: string
 }
 
 interface Shown extends ShowTokenResult {
@@ -36,8 +36,8 @@ export function addShowToken(token: Command, terminal: Terminal): void {
     .command('show')
     .description('show what is on record of a token: who issued it, what was made from it, and where it is revoked')
     .argument('<id>', 'the id of the token, <kid>.<nonce>; or - for the token itself, which comes from stdin')
-  addPaging(command, 'record of an exchange').action(async (text: string, paging: PagingOptions, own: Command) => {
-    const { after, limit } = pagingOf({ ...paging, limit: paging.limit ?? String(MADE_SHOWN) })
+  addTokenPaging(command).action(async (text: string, paging: PagingOptions, own: Command) => {
+    const { after, limit } = tokenPagingOf({ ...paging, limit: paging.limit ?? String(MADE_SHOWN) })
     checkId(text)
     const profile = profileOf(own, terminal.env)
     const id = text === '-' ? await idOfInput(terminal) : text
@@ -50,7 +50,7 @@ export function addShowToken(token: Command, terminal: Terminal): void {
   addHelp(command, {
     examples: ['macaroond token show 3f0c….0199…', 'macaroond token show - < token.txt'],
     json: [
-      '{"id", "org", "issuedAtMs", "recorded", "subject", "expiresAt", "state", "why", "ancestors": [<id>], "issued": {"seq", "kind", "by", "atMs"} | null, "made": {"tokens": [{"id", "atMs", "stripped"}], "next"?}, "revocations": [{…as in `revocations show`…}], "moreRevocations"}',
+      '{"id", "org", "issuedAtMs", "recorded", "subject", "expiresAt", "state", "why", "ancestors": [<id>], "issued": {"kind", "by", "atMs"} | null, "made": {"tokens": [{"id", "atMs", "stripped"}], "next"?}, "revocations": [{…as in `revocations show`…}], "moreRevocations"}',
       'state is live, expired, revoked, key_retired or org_disabled; why says it in words, null for live',
       'recorded: false without a record of its mint; then subject and expiresAt are null',
       'issued: the audit record of the mint (token.mint) or of the exchange (token.exchange)',
@@ -79,7 +79,7 @@ async function idOfInput(terminal: Terminal): Promise<string> {
   return tokenId(kid, nonce)
 }
 
-async function show(signer: Signer, id: string, paging: Paging): Promise<Shown> {
+async function show(signer: Signer, id: string, paging: Paging<string>): Promise<Shown> {
   const shown = await signer.showToken(id)
   const [made, { revocations, more }] = await Promise.all([
     madeFrom(signer, id, paging),
@@ -89,7 +89,7 @@ async function show(signer: Signer, id: string, paging: Paging): Promise<Shown> 
 }
 
 /** Reads pages until `limit` is reached or there are no more. Throws protocol_violation if the primary makes no progress. */
-async function madeFrom(signer: Signer, id: string, { after, limit }: Paging): Promise<Made> {
+async function madeFrom(signer: Signer, id: string, { after, limit }: Paging<string>): Promise<Made> {
   const tokens: MadeToken[] = []
   for (let from = after; ;) {
     const page = await signer.tokensMadeFrom({ id, after: from, limit: Math.min(PAGE_ROWS, limit - tokens.length) })
@@ -124,6 +124,6 @@ function recordLines({ org, subject, issuedAtMs, expiresAt, recorded, issued }: 
   return [
     `  of ${org} for ${subject}`,
     `  issued ${at}, ${expiresAt === 0 || expiresAt === null ? 'never expires' : `expires ${shortTimeText(expiresAt * 1000)}`}`,
-    ...(issued === null ? [] : [`  ${how} by ${issued.by} (audit record ${issued.seq})`]),
+    ...(issued === null ? [] : [`  ${how} by ${issued.by}`]),
   ]
 }

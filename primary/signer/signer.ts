@@ -259,10 +259,10 @@ export function signerOver(client: PersistentClient, { timeoutMs, clock }: Signe
     revoke: (request) => revokeWith<TokenRevoked>('token.revoke', request),
     revokeIssued: (request) => revokeWith<SubjectCutOff | OrgCutOff>('issued.revoke', request),
     countTokens: (request) => call('tokens.count', toWire(request)),
-    listTokens: ({ after = 0, limit = PAGE_ROWS, ...request }) =>
+    listTokens: ({ after = '', limit = PAGE_ROWS, ...request }) =>
       callNewer('tokens.list', { ...request, after, limit }),
     showToken: (id) => callNewer('token.show', { id }),
-    tokensMadeFrom: ({ id, after = 0, limit = PAGE_ROWS }) => callNewer('tokens.made-from', { id, after, limit }),
+    tokensMadeFrom: ({ id, after = '', limit = PAGE_ROWS }) => callNewer('tokens.made-from', { id, after, limit }),
     retireKey: (request) => revokeWith<KeyRetired>('org.retire-key', request),
     disableOrg: (request) => revokeWith<OrgDisabled>('org.disable', request),
     showRevocations: (query) => showRevocations(call, query),

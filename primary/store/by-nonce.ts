@@ -27,6 +27,12 @@ export class ByNonce<Columns extends Named> {
     return row !== undefined && bytes.equals(row.nonce) && row.kid.toString('hex') === kid ? row : undefined
   }
 
+  /** Number of the first row after this place, 32 hex digits; of the first row of all if it is empty. */
+  firstAfter(place: string): number {
+    // One byte more is more than the same bytes, and less than any greater nonce.
+    return this.firstFrom(Buffer.from(place === '' ? '' : `${place}00`, 'hex'))
+  }
+
   /**
    * Number of the first row whose nonce is not below these bytes, which may be only the beginning of a nonce. One more than
    * the last number if there is none.

@@ -10,6 +10,7 @@ import type { IssueRecord } from '../../shared/protocol/tokens.ts'
 import type { Database } from '../../shared/sqlite/open-database.ts'
 
 interface Columns extends IssueRecord {
+  readonly seq: number
   readonly target: string
 }
 
@@ -54,6 +55,7 @@ export class IssueAudit {
   }
 }
 
-function recordOf({ seq, kind, by, atMs }: Columns): IssueRecord {
-  return { seq, kind, by, atMs }
+/** Without its number, which tells how much other orgs do. */
+function recordOf({ kind, by, atMs }: Columns): IssueRecord {
+  return { kind, by, atMs }
 }

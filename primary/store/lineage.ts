@@ -3,13 +3,14 @@
  * a token. A verification reads the ancestors from the token itself.
  */
 import type { Statement } from 'better-sqlite3'
-import { systemClock, turn, type Timers } from '../../shared/clock.ts'
+import { systemClock, type Timers } from '../../shared/clock.ts'
 import { KID_BYTES, type Kid, type Nonce, NONCE_BYTES, tokenId } from '../../shared/ids.ts'
-import { LIST_CHARS_MAX, LIST_RECORDS_READ_MAX, WALK_ROWS_A_TURN } from '../../shared/limits.ts'
+import { WALK_ROWS_A_TURN } from '../../shared/limits.ts'
 import type { TokenReference } from '../../shared/macaroon/identifier.ts'
 import type { MadeFromResult, MadeToken } from '../../shared/protocol/tokens.ts'
 import type { Database } from '../../shared/sqlite/open-database.ts'
 import { ByNonce } from './by-nonce.ts'
+import { readPage } from './token-pages.ts'
 
 interface Columns {
   readonly seq: number
@@ -21,11 +22,14 @@ interface Columns {
 }
 
 export interface MadeFromOptions extends TokenReference {
-  /** Records with a higher number than this. */
-  readonly after: number
+  /** Empty, or `next` of the page before. */
+  readonly after: string
   readonly limit: number
   readonly signal: AbortSignal
 }
+
+/** With the nonce in hex. */
+type Row = Omit<Columns, 'nonce'> & { readonly nonce: string }
 
 const NAME_BYTES: number = KID_BYTES + NONCE_BYTES
 
@@ -60,27 +64,20 @@ export class Lineage {
   }
 
   /**
-   * One page of the service tokens that were made from this token. Reads in slices, so that writes continue meanwhile. A
-   * service token is newer than its ancestors, so earlier records are not read.
+   * One page of the service tokens that were made from this token. A service token is newer than its ancestors, so earlier
+   * records are not read.
    */
-  async madeFrom({ kid, nonce, after, limit, signal }: MadeFromOptions): Promise<MadeFromResult> {
-    const tokens: MadeToken[] = []
-    let last = Math.max(after, this.#rows.firstFrom(Buffer.from(nonce, 'hex')) - 1)
-    let chars = 0
-    for (let read = 0; read < LIST_RECORDS_READ_MAX && !signal.aborted; read += WALK_ROWS_A_TURN) {
-      const rows = this.#after.all(last, WALK_ROWS_A_TURN)
-      for (const row of rows) {
-        if (tokens.length === limit || chars > LIST_CHARS_MAX) return { tokens, next: last }
-        last = row.seq
-        if (!namesIn(row.ancestors).some((one) => one.nonce === nonce && one.kid === kid)) continue
-        const made = described(row)
-        tokens.push(made)
-        chars += JSON.stringify(made).length
-      }
-      if (rows.length < WALK_ROWS_A_TURN) return { tokens }
-      await turn(this.#timers)
-    }
-    return { tokens, next: last }
+  madeFrom({ kid, nonce, after, limit, signal }: MadeFromOptions): Promise<MadeFromResult> {
+    const from = Math.max(this.#rows.firstAfter(after), this.#rows.firstFrom(Buffer.from(nonce, 'hex')))
+    const read = (last: number): Row[] =>
+      this.#after.all(last, WALK_ROWS_A_TURN).map((row) => ({ ...row, nonce: row.nonce.toString('hex') }))
+    const isMadeFrom = ({ ancestors }: Row): boolean =>
+      namesIn(ancestors).some((one) => one.nonce === nonce && one.kid === kid)
+    const entriesOf =
+      () =>
+      (row: Row): MadeToken | undefined =>
+        isMadeFrom(row) ? described(row) : undefined
+    return readPage({ from, read, entriesOf, limit, signal, timers: this.#timers })
   }
 }
 
@@ -91,6 +88,6 @@ function namesIn(ancestors: Buffer): readonly TokenReference[] {
   })
 }
 
-function described({ kid, nonce, stripped, at_ms: atMs }: Columns): MadeToken {
-  return { id: tokenId(kid.toString('hex') as Kid, nonce.toString('hex') as Nonce), atMs, stripped }
+function described({ kid, nonce, stripped, at_ms: atMs }: Row): MadeToken {
+  return { id: tokenId(kid.toString('hex') as Kid, nonce as Nonce), atMs, stripped }
 }

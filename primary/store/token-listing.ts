@@ -1,14 +1,14 @@
 /** Reads the records of mints for people, in the order of issue, with the ancestors of service tokens. */
 import type { Statement } from 'better-sqlite3'
-import { systemClock, turn, type Timers } from '../../shared/clock.ts'
+import { systemClock, type Timers } from '../../shared/clock.ts'
 import type { Kid, Nonce } from '../../shared/ids.ts'
-import { LIST_CHARS_MAX, LIST_RECORDS_READ_MAX, WALK_ROWS_A_TURN } from '../../shared/limits.ts'
+import { WALK_ROWS_A_TURN } from '../../shared/limits.ts'
 import type { TokenIdentifier } from '../../shared/macaroon/identifier.ts'
-import { nonceTimeMs } from '../../shared/macaroon/nonce.ts'
 import type { ListedToken, ListTokensResult } from '../../shared/protocol/tokens.ts'
 import type { Database } from '../../shared/sqlite/open-database.ts'
 import { ByNonce } from './by-nonce.ts'
 import type { Lineage } from './lineage.ts'
+import { readPage } from './token-pages.ts'
 
 interface Columns {
   readonly seq: number
@@ -19,8 +19,8 @@ interface Columns {
 }
 
 export interface ListTokensOptions {
-  /** Records with a higher number than this. */
-  readonly after: number
+  /** Empty, or `next` of the page before. */
+  readonly after: string
   readonly limit: number
   /** Unix milliseconds. Earlier records are not read. */
   readonly sinceMs: number
@@ -50,29 +50,14 @@ export class TokenListing {
     )
   }
 
-  /** Reads in slices, so that writes continue meanwhile. Ends early once `signal` aborts. */
-  async list({ after, limit, sinceMs, matches, describe, signal }: ListTokensOptions): Promise<ListTokensResult> {
-    const tokens: ListedToken[] = []
-    let last = Math.max(after, this.#rows.firstFrom(timeBytes(sinceMs)) - 1)
-    let lookedUpToMs: number | null = null
-    let chars = 0
-    for (let read = 0; read < LIST_RECORDS_READ_MAX && !signal.aborted; read += WALK_ROWS_A_TURN) {
-      const rows = this.#after.all(last, WALK_ROWS_A_TURN)
+  list({ after, limit, sinceMs, matches, describe, signal }: ListTokensOptions): Promise<ListTokensResult> {
+    const from = Math.max(this.#rows.firstAfter(after), this.#rows.firstFrom(timeBytes(sinceMs)))
+    const read = (last: number): Columns[] => this.#after.all(last, WALK_ROWS_A_TURN)
+    const entriesOf = (rows: readonly Columns[]): ((row: Columns) => ListedToken | undefined) => {
       const identified = this.#identified(rows)
-      for (const row of rows) {
-        if (tokens.length === limit || chars > LIST_CHARS_MAX) return { tokens, next: last, lookedUpToMs }
-        last = row.seq
-        lookedUpToMs = nonceTimeMs(row.nonce as Nonce)
-        if (!matches({ kid: row.kid as Kid, subject: row.subject })) continue
-        const described = describe(identified(row))
-        if (described === undefined) continue
-        tokens.push(described)
-        chars += JSON.stringify(described).length
-      }
-      if (rows.length < WALK_ROWS_A_TURN) return { tokens, lookedUpToMs }
-      await turn(this.#timers)
+      return (row) => (matches({ kid: row.kid as Kid, subject: row.subject }) ? describe(identified(row)) : undefined)
     }
-    return { tokens, next: last, lookedUpToMs }
+    return readPage({ from, read, entriesOf, limit, signal, timers: this.#timers })
   }
 
   /**

@@ -54,6 +54,11 @@ export function nonceTimeMs(nonce: Nonce): number {
   return Number.parseInt(nonce.slice(0, 12), 16)
 }
 
+/** A bound that no nonce of this millisecond exceeds, and every later one does. It is no nonce itself. */
+export function endOfMs(ms: number): string {
+  return ms.toString(16).padStart(12, '0').padEnd(32, 'f')
+}
+
 export function isNonce(text: string): text is Nonce {
   return UUID_V7.test(text)
 }

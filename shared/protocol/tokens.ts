@@ -13,7 +13,7 @@ import type { TableRefusal } from '../verifier/verdict.ts'
  */
 export type TokenState = 'live' | 'expired' | 'key_unknown' | TableRefusal
 
-const after = z.number().int().nonnegative()
+const after = z.string().regex(/^([0-9a-f]{32})?$/)
 const limit = z.number().int().min(1).max(TOKENS_PAGE_MAX)
 const id = z.string().max(64)
 
@@ -25,8 +25,8 @@ export interface ListTokensParams {
   readonly sinceMs?: number | undefined
   /** True for only the tokens in the state `live`. */
   readonly live?: boolean | undefined
-  /** 0 first, then `next` of the last answer. */
-  readonly after: number
+  /** Empty first, then `next` of the last answer. */
+  readonly after: string
   readonly limit: number
 }
 
@@ -55,10 +55,11 @@ export interface ListedToken {
 /** Tokens in the order in which they were issued. */
 export interface ListTokensResult {
   readonly tokens: readonly ListedToken[]
-  /** `after` of the next call; absent if there are no further records. */
-  readonly next?: number
-  /** Time of issue of the last record that the call read, of any org; null if it read none. Unix milliseconds. */
-  readonly lookedUpToMs: number | null
+  /**
+   * `after` of the next call; absent if there are no further records. It begins with the time of issue up to which the call
+   * read, and does not tell what it read of other orgs.
+   */
+  readonly next?: string
 }
 
 export interface ShowTokenParams {
@@ -69,8 +70,6 @@ export const showTokenParams: z.ZodType<ShowTokenParams> = z.strictObject({ id }
 
 /** The audit record of a mint or an exchange. */
 export interface IssueRecord {
-  /** Number of the audit record. */
-  readonly seq: number
   readonly kind: 'token.mint' | 'token.exchange'
   /** Name and PeerId of the caller. */
   readonly by: string
@@ -99,8 +98,8 @@ export interface ShowTokenResult {
 export interface MadeFromParams {
   /** Id of the ancestor. */
   readonly id: string
-  /** 0 first, then `next` of the last answer. */
-  readonly after: number
+  /** Empty first, then `next` of the last answer. */
+  readonly after: string
   readonly limit: number
 }
 
@@ -118,5 +117,5 @@ export interface MadeToken {
 export interface MadeFromResult {
   readonly tokens: readonly MadeToken[]
   /** `after` of the next call; absent if there are no further records. */
-  readonly next?: number
+  readonly next?: string
 }

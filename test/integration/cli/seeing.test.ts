@@ -21,7 +21,7 @@ interface Token {
 }
 interface Listed {
   readonly tokens: readonly Token[]
-  readonly next?: number
+  readonly next?: string
 }
 interface AuditRow {
   readonly seq: number
@@ -99,12 +99,15 @@ test('token list shows the tokens of one org with the state that a replica judge
 
   const first = await operator.json<Listed>(['token', 'list', '--org', 'acme', '--limit', '2'])
   expect(first.tokens.map(({ id }) => id)).toEqual([alice.id, bob.id])
+  const some = await operator.run(['token', 'list', '--org', 'acme', '--limit', '2'])
+  expect(some.stderr).toMatch(/^looked up to 20\S+.*; there may be more: continue with --after [0-9a-f]{32}\n$/)
+  expect(first).toMatchObject({ next: bob.id.split('.')[1], lookedUpToMs: first.tokens[1]?.issuedAtMs })
   expect(await states(['--after', String(first.next)])).toEqual([[carol.id, 'live']])
 
   const text = await operator.run(['token', 'list', '--org', 'acme'])
   expect(text.stdout).toMatch(/^ID +STATE +ISSUED +EXPIRES +SUBJECT\n/)
   expect(text.stdout).toMatch(new RegExp(`\n${carol.id} +live +20\\S+Z +never +carol\n$`))
-  expect(text.stderr).toMatch(/^looked at all records up to 20/)
+  expect(text.stderr).toMatch(/^looked at all records\n$/)
 
   await operator.json(['org', 'disable', 'acme'])
   expect(new Set((await states()).map(([, state]) => state))).toEqual(new Set(['org_disabled']))
@@ -150,7 +153,7 @@ test('token show has who issued a token, what was made from it, and where it is 
   })
   const text = (await operator.run(['token', 'show', root.id])).stdout
   expect(text).toContain(`${root.id}: revoked, it is revoked\n  of acme for alice\n`)
-  expect(text).toMatch(/\n {2}minted by operator 12D3\S+ \(audit record \d+\)\n/)
+  expect(text).toMatch(/\n {2}minted by operator 12D3\S+\n/)
   expect(text).toContain(`\n  made from it:\n    ${service}\n`)
   expect(text).toMatch(/it binds everywhere\n {2}fra: acknowledged at .*\n {2}sin: acknowledged at /)
 })
@@ -350,9 +353,10 @@ test(
     const shell = (script: string): Promise<readonly [number | null, string]> => shellOf(script, profile)
     const [, count] = await shell(`${list} 2> /dev/null | wc -l`)
     expect(Number(count)).toBe(MANY + 2)
-    const [, document] = await shell(`${list} --after ${MANY - 3_000} --json | tail -c 300`)
+    const since = new Date(Date.now() - MANY - 3_000).toISOString()
+    const [, document] = await shell(`${list} --since ${since} --json | tail -c 300`)
     expect(document).toContain(`{"id":"${id}","subject":"bob"`)
-    expect(document).toMatch(/\],"lookedUpToMs":\d+\}\n$/)
+    expect(document).toMatch(/\}\]\}\n$/)
     expect(await shell(`set -o pipefail; ${list} 2>&1 | head -1`)).toEqual([0, expect.stringMatching(/^ID +STATE/)])
     const [full, said] = await shell(`${list} 2>&1 > /dev/full`)
     expect([full, said]).toEqual([1, expect.stringContaining('answer_unwritten')])

@@ -13,7 +13,7 @@ import type { AuditHead } from '../../../shared/database/audit-chain.ts'
 import { kid, type Nonce, tokenId } from '../../../shared/ids.ts'
 import { LIST_CHARS_MAX, LIST_RECORDS_READ_MAX, WALK_ROWS_A_TURN } from '../../../shared/limits.ts'
 import type { TokenIdentifier } from '../../../shared/macaroon/identifier.ts'
-import { nonceTimeMs } from '../../../shared/macaroon/nonce.ts'
+import { endOfMs, nonceTimeMs } from '../../../shared/macaroon/nonce.ts'
 import type { ListedToken } from '../../../shared/protocol/tokens.ts'
 import { kekFromHex } from '../../../shared/sealing.ts'
 import { openWritable, type Database } from '../../../shared/sqlite/open-database.ts'
@@ -56,7 +56,7 @@ const describeToken = ({ kid: key, nonce, subject, expiresAt, ancestors }: Token
 }
 
 const ALL: ListTokensOptions = {
-  after: 0,
+  after: '',
   limit: 1_000,
   sinceMs: 0,
   matches: () => true,
@@ -83,11 +83,12 @@ test('100,000 records are listed once and in order, and every call reads a bound
   const book = new TokenListing(db, new Lineage(db, timers), timers)
   const seen: number[] = []
   let calls = 0
-  for (let after: number | undefined = 0; after !== undefined; calls += 1) {
-    const before: number = after
-    const page = await book.list({ ...ALL, after, matches: ({ kid: key }) => key === ACME })
+  for (let after: string | undefined = ''; after !== undefined; calls += 1) {
+    let read = 0
+    const matches: ListTokensOptions['matches'] = ({ kid: key }) => ++read > 0 && key === ACME
+    const page = await book.list({ ...ALL, after, matches })
     seen.push(...page.tokens.map(({ issuedAtMs }) => issuedAtMs))
-    expect((page.next ?? 0) - before).toBeLessThanOrEqual(LIST_RECORDS_READ_MAX)
+    expect(read).toBeLessThanOrEqual(LIST_RECORDS_READ_MAX)
     after = page.next
   }
   expect(seen).toEqual(Array.from({ length: 50_000 }, (_, n) => NOW_MS + 2 * n))
@@ -96,18 +97,42 @@ test('100,000 records are listed once and in order, and every call reads a bound
   expect(timers.turns()).toBeGreaterThanOrEqual(100_000 / WALK_ROWS_A_TURN - calls)
 })
 
-test('a page without a match says how far it looked', async () => {
+test('a page without a match ends with a millisecond, and the last one with no time at all', async () => {
   const db = database()
   mint(db, LIST_RECORDS_READ_MAX + 5)
   const book = new TokenListing(db, new Lineage(db))
   const page = await book.list({ ...ALL, matches: () => false })
-  expect(page).toEqual({
-    tokens: [],
-    next: LIST_RECORDS_READ_MAX,
-    lookedUpToMs: NOW_MS + LIST_RECORDS_READ_MAX - 1,
+  expect(page).toEqual({ tokens: [], next: endOfMs(NOW_MS + LIST_RECORDS_READ_MAX - 1) })
+  const read: number[] = []
+  const last = await book.list({ ...ALL, after: page.next ?? '', matches: () => read.push(1) < 0 })
+  expect([last, read.length]).toEqual([{ tokens: [] }, 5])
+})
+
+test('tokens of one millisecond are listed once, wherever a page ends among them', async () => {
+  const db = database()
+  const rows = new RowWriter(db)
+  const nonces = Array.from({ length: LIST_RECORDS_READ_MAX + 50 }, (_, n) => {
+    const counter = (n % 4_000).toString(16).padStart(3, '0')
+    return `${(NOW_MS + Math.floor(n / 4_000)).toString(16).padStart(12, '0')}7${counter}8000000000000000` as Nonce
   })
-  const last = await book.list({ ...ALL, after: page.next ?? 0, matches: () => false })
-  expect(last).toEqual({ tokens: [], lookedUpToMs: NOW_MS + LIST_RECORDS_READ_MAX + 4 })
+  db.transaction(() => {
+    for (const [n, nonce] of nonces.entries())
+      rows.write({ table: 'issued', row: { kid: n % 3 === 0 ? ACME : GLOBEX, nonce, subject: 'alice', expiresAt: 0 } })
+  })()
+  const book = new TokenListing(db, new Lineage(db))
+  const wanted = nonces.filter((_, n) => n % 3 === 0)
+  for (const limit of [7, 1_000]) {
+    const seen: string[] = []
+    for (let after: string | undefined = ''; after !== undefined;) {
+      const page = await book.list({ ...ALL, limit, after, matches: ({ kid: key }) => key === ACME })
+      expect(page.tokens.length).toBeLessThanOrEqual(limit)
+      seen.push(...page.tokens.map(({ id }) => id.split('.')[1] ?? ''))
+      after = page.next
+    }
+    expect(seen).toEqual(wanted)
+  }
+  const none = await book.list({ ...ALL, matches: () => false })
+  expect(none).toEqual({ tokens: [] })
 })
 
 test('a list since a time begins with the first token of that time, and reads none before it', async () => {
@@ -122,14 +147,14 @@ test('a list since a time begins with the first token of that time, and reads no
   ])
   expect(read).toHaveLength(10)
   for (const sinceMs of [NOW_MS + 5_000, Number.MAX_SAFE_INTEGER])
-    expect(await book.list({ ...ALL, sinceMs })).toEqual({ tokens: [], lookedUpToMs: null })
+    expect(await book.list({ ...ALL, sinceMs })).toEqual({ tokens: [] })
 })
 
 test('a page of long subjects ends before its answer is too large', async () => {
   const db = database()
   mint(db, 2_000, '\u0001'.repeat(255))
   const { tokens, next } = await new TokenListing(db, new Lineage(db)).list(ALL)
-  expect(next).toBe(tokens.length)
+  expect(next).toBe(tokens.at(-1)?.id.split('.')[1])
   expect(JSON.stringify(tokens).length).toBeLessThan(LIST_CHARS_MAX + 4_096)
 })
 
@@ -174,18 +199,18 @@ test('what was made from a token is found, page by page; another kid is another 
   const lineage = new Lineage(db)
   const root = { kid: ACME, nonce: nonceAt(NOW_MS), signal: NEVER }
   const found: number[] = []
-  const pages: (number | undefined)[] = []
-  for (let after: number | undefined = 0; after !== undefined;) {
+  const pages: (string | undefined)[] = []
+  for (let after: string | undefined = ''; after !== undefined;) {
     const page = await lineage.madeFrom({ ...root, after, limit: 100 })
     found.push(...page.tokens.map(({ atMs }) => atMs))
     pages.push((after = page.next))
   }
   expect(found).toEqual([3, 4_000, 24_999])
-  expect(pages).toEqual([10_000, 20_000, undefined])
-  const first = await lineage.madeFrom({ ...root, after: 0, limit: 1 })
-  expect(first).toMatchObject({ tokens: [{ stripped: 'login', atMs: 3 }], next: 4 })
+  expect(pages).toEqual([endOfMs(NOW_MS + 10_009), endOfMs(NOW_MS + 20_009), undefined])
+  const first = await lineage.madeFrom({ ...root, after: '', limit: 1 })
+  expect(first).toMatchObject({ tokens: [{ stripped: 'login', atMs: 3 }], next: nonceAt(NOW_MS + 13) })
   // The newest token has no descendants, and the records before it are not read.
-  const newest = { kid: ACME, nonce: nonceAt(NOW_MS + 25_008), after: 0, limit: 100, signal: NEVER }
+  const newest = { kid: ACME, nonce: nonceAt(NOW_MS + 25_008), after: '', limit: 100, signal: NEVER }
   expect(await lineage.madeFrom(newest)).toEqual({ tokens: [] })
 })
 
@@ -206,7 +231,7 @@ test('the audit record of every mint is found among other records, however they 
   const db = database()
   const rows = new RowWriter(db)
   const other = { atMs: 1, actor: 'operator', action: 'token.revoke', org: 'acme', target: 'x', detail: {} }
-  const mints: { readonly id: string; readonly seq: number }[] = []
+  const mints: { readonly id: string; readonly atMs: number }[] = []
   db.transaction(() => {
     let head: AuditHead = { seq: 1, hash: new Uint8Array(32) }
     for (let n = 0; n < 12_000; n += 1) {
@@ -214,15 +239,17 @@ test('the audit record of every mint is found among other records, however they 
       const isMint = n % 1_000 === 7 || (n > 3_000 && n < 3_010) || n === 11_999
       const id = tokenId(ACME, nonceAt(NOW_MS + n))
       const action = n % 2 === 0 ? 'token.exchange' : 'token.mint'
-      const row = nextAuditRow(head, isMint ? { ...other, action, target: id } : other)
+      const row = nextAuditRow(head, isMint ? { ...other, atMs: n, action, target: id } : other)
       head = row
       rows.write({ table: 'audit', row })
-      if (isMint) mints.push({ id, seq: row.seq })
+      if (isMint) mints.push({ id, atMs: n })
     }
   })()
   const audit = new IssueAudit(db)
-  for (const { id, seq } of mints)
-    expect(await audit.find(id as ReturnType<typeof tokenId>, NEVER)).toMatchObject({ seq, by: 'operator' })
+  for (const { id, atMs } of mints) {
+    const kind = atMs % 2 === 0 ? 'token.exchange' : 'token.mint'
+    expect(await audit.find(id as ReturnType<typeof tokenId>, NEVER)).toEqual({ kind, by: 'operator', atMs })
+  }
   for (const ms of [NOW_MS - 1, NOW_MS + 8, NOW_MS + 12_000])
     expect(await audit.find(tokenId(ACME, nonceAt(ms)), NEVER)).toBeUndefined()
   // The same nonce under another key is another token.

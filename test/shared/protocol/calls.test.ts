@@ -70,9 +70,12 @@ test('numbers and lists stay inside their limits', () => {
   for (const limit of [0, 1001, 0.5]) expect(accepts(revocationsParams, { after: 0, limit })).toBe(false)
   for (const after of [-1, 0.5]) expect(accepts(revocationsParams, { after, limit: 1 })).toBe(false)
   for (const limit of [0, 1001, 0.5]) {
-    expect(accepts(listTokensParams, { org: 'acme', after: 0, limit })).toBe(false)
-    expect(accepts(madeFromParams, { id: 'x', after: 0, limit })).toBe(false)
+    expect(accepts(listTokensParams, { org: 'acme', after: '', limit })).toBe(false)
+    expect(accepts(madeFromParams, { id: 'x', after: '', limit })).toBe(false)
   }
+  for (const after of ['', '0'.repeat(32)]) expect(accepts(madeFromParams, { id: 'x', after, limit: 1 })).toBe(true)
+  for (const after of [0, '0', 'F'.repeat(32), '0'.repeat(33)])
+    expect(accepts(listTokensParams, { org: 'acme', after, limit: 1 })).toBe(false)
   for (const after of [-1, 0.5]) expect(accepts(auditListParams, { after })).toBe(false)
   for (const asked of [
     { actor: '' },
