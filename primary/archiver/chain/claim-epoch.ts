@@ -23,6 +23,8 @@ interface ClaimKey {
  */
 export async function claimEpoch(storage: ArchiveStorage, claim: EpochClaim, key: ClaimKey): Promise<void> {
   const before = await highestClaim(storage, key.publicKey, claim.epoch)
+  // Nothing is written into the archive of another cluster: its primary would find itself fenced.
+  if (before !== undefined && before.cluster !== claim.cluster) throw wrongCluster(storage, before.cluster)
   if (before === undefined || before.epoch <= claim.epoch) {
     for (const epoch of await unclaimedUpTo(storage, claim.epoch)) await createClaim(storage, { ...claim, epoch }, key)
   }

@@ -196,6 +196,14 @@ describe('an epoch', () => {
     await expect(claimEpoch(storage, claim(3, 'aa', 'other'), KEY)).rejects.toMatchObject({ code: 'wrong_cluster' })
   })
 
+  test('writes nothing into the archive of another cluster', async () => {
+    const { storage } = await archive()
+    await claimEpoch(storage, claim(3, 'aa'), KEY)
+    const before = await storage.list('')
+    await expect(claimEpoch(storage, claim(6, 'bb', 'other'), KEY)).rejects.toMatchObject({ code: 'wrong_cluster' })
+    expect(await storage.list('')).toEqual(before)
+  })
+
   test('needs a store that keeps the condition it accepts', async () => {
     const { storage } = await archive()
     await requireCreateIfAbsent(storage, systemEntropy)
