@@ -97,7 +97,7 @@ const REPLICA = of('replica’s copy', [
     'ends as after a crash',
     ({ replica }) => cutBytes(join(replica, 'revocations.journal'), 1_000_000),
   ],
-  ['journal damaged', 'asks', 'was durable before', ({ replica }) => damageJournal(replica)],
+  ['journal damaged', 'asks', 'was whole before', ({ replica }) => damageJournal(replica)],
   ['journal missing', 'tells', 'no journal', ({ replica }) => rmSync(join(replica, 'revocations.journal'))],
   ['of another timeline', 'asks', 'is not believed', ({ replica }, { other }) => putDatabase(other.replica, replica)],
 ])
