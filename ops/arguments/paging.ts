@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import { MacaroondError } from '../../shared/errors.ts'
 
 export interface PagingOptions {
-  readonly after: string
+  readonly after?: string
   readonly limit?: string
 }
 
@@ -16,24 +16,24 @@ export interface Paging<Place = number> {
 /** Adds `--after` and `--limit`. `what` names the number that `--after` takes. */
 export function addPaging(command: Command, what: string): Command {
   return command
-    .option('--after <number>', `continue after this ${what}`, '0')
+    .option('--after <number>', `continue after this ${what} (default: 0)`)
     .option('--limit <count>', 'at most this many (default: all)')
 }
 
 /** Adds `--after` and `--limit` to a list of tokens, whose pages name the place to continue by a nonce. */
 export function addTokenPaging(command: Command): Command {
   return command
-    .option('--after <place>', 'continue there: the `next` of an earlier answer', '')
+    .option('--after <place>', 'continue there: the `next` of an earlier answer')
     .option('--limit <count>', 'at most this many (default: all)')
 }
 
 /** Throws usage. */
-export function pagingOf({ after, limit }: PagingOptions): Paging {
+export function pagingOf({ after = '0', limit }: PagingOptions): Paging {
   return { after: count('--after', after, 0), limit: limitOf(limit) }
 }
 
 /** Throws usage. */
-export function tokenPagingOf({ after, limit }: PagingOptions): Paging<string> {
+export function tokenPagingOf({ after = '', limit }: PagingOptions): Paging<string> {
   if (/^([0-9a-f]{32})?$/.test(after)) return { after, limit: limitOf(limit) }
   throw new MacaroondError('usage', `--after is the \`next\` of an earlier answer, not ${after.slice(0, 80)}`)
 }

@@ -34,8 +34,9 @@ export function addDoctor(parent: Command, terminal: Terminal): void {
     if (!terminal.json) for (const what of skipped) terminal.say(`not checked: ${what}`)
     const error = errorIn(findings)
     if (error !== undefined) return failWith(terminal, error, findings)
-    const warnings = findings.length === 0 ? 'nothing is wrong' : `${findings.length} warnings, and no error`
-    const lines = [...findingLines(findings), `${file}: ${warnings}`]
+    const count = findings.length === 1 ? '1 warning' : `${findings.length} warnings`
+    const result = findings.length === 0 ? 'nothing is wrong' : `${count}, and no error`
+    const lines = [...findingLines(findings), `${file}: ${result}`]
     terminal.answer({ ok: true, kind, file, findings: findingDocuments(findings), skipped }, lines)
   })
   addHelp(command, {

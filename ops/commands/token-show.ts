@@ -104,7 +104,7 @@ async function madeFrom(signer: Signer, id: string, { after, limit }: Paging<str
 function linesOf(shown: Shown): readonly string[] {
   const { id, state, why, ancestors, made, revocations } = shown
   return [
-    why === null ? `${id}: ${state}` : `${id}: ${state}, ${why}`,
+    `${id}: ${why ?? state}`,
     ...recordLines(shown),
     ...ancestors.map((ancestor) => `  made from ${ancestor}`),
     made.tokens.length === 0 ? '  no token on record was made from it' : '  made from it:',

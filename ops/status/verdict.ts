@@ -81,10 +81,9 @@ function faultsOf(answers: ClusterAnswers, regions: readonly Region[], nowMs: nu
 }
 
 function nobodyReached({ primary }: ClusterAnswers, count: number): Fault {
-  const why = primary.reachable ? '' : `: ${primary.error.message}`
   return {
     what: `none of the ${count} nodes was reached from here`,
-    next: `check the network of this machine, then the primary at ${primary.address}${why}`,
+    next: `check the network of this machine, then the primary at ${primary.address}`,
   }
 }
 

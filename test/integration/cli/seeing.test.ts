@@ -152,7 +152,7 @@ test('token show has who issued a token, what was made from it, and where it is 
     revocations: [{ seq: 1, id: root.id, reason: 'lost', coverage: { covered: true } }],
   })
   const text = (await operator.run(['token', 'show', root.id])).stdout
-  expect(text).toContain(`${root.id}: revoked, it is revoked\n  of acme for alice\n`)
+  expect(text).toContain(`${root.id}: it is revoked\n  of acme for alice\n`)
   expect(text).toMatch(/\n {2}minted by operator 12D3\S+\n/)
   expect(text).toContain(`\n  made from it:\n    ${service}\n`)
   expect(text).toMatch(/it binds everywhere\n {2}fra: acknowledged at .*\n {2}sin: acknowledged at /)

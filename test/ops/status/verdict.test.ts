@@ -55,7 +55,7 @@ describe('a total outage', () => {
   test('of the network of this machine is one sentence, and not one a node', () => {
     const nobody = verdict({ primary: silent(primary()), replicas: [silent(replica('fra')), silent(replica('sin'))] })
     expect(nobody).toMatchObject({ health: 'down', message: 'DOWN: none of the 3 nodes was reached from here' })
-    expect(nobody.next).toMatch(/network of this machine.*10\.0\.0\.1:7400.*ECONNREFUSED/)
+    expect(nobody.next).toBe('check the network of this machine, then the primary at 10.0.0.1:7400')
   })
 
   test('is down although the primary answers, if it grants no lease', () => {
