@@ -219,7 +219,7 @@ export const MATRIX: readonly Row[] = [
     needs: [],
     by: [
       at('integration/cluster/guests'),
-      at('primary/commit-log/group-writer', 'a flood of mints keeps none out'),
+      at('primary/commit-log/fair-queue', 'a flood of mints keeps none out'),
       at('shared/channel/storm'),
       at('integration/cluster/hostile', 'half-open'),
     ],
