@@ -5,7 +5,7 @@
 import { REPAIR_HINT } from '../shared/repair-hint.ts'
 import { join } from 'node:path'
 import type { Clock, Timers } from '../shared/clock.ts'
-import { checksumOf } from '../shared/database/scrub.ts'
+import { checksumOf } from '../shared/database/pages-checksum.ts'
 import { MacaroondError } from '../shared/errors.ts'
 import { checksumText } from '../shared/ids.ts'
 import type { Log } from '../shared/log.ts'

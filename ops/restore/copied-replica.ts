@@ -7,8 +7,7 @@ import { join } from 'node:path'
 import { readAppliedStates } from '../../replica/store/position-record.ts'
 import { readSignedPosition } from '../../replica/follower/signed-position-store.ts'
 import { MetaReader } from '../../shared/database/meta.ts'
-import { PAGE_BYTES } from '../../shared/limits.ts'
-import { PageChecksums } from '../../shared/ltx/rolling-checksum.ts'
+import { pageChecksumsOf } from '../../shared/database/pages-checksum.ts'
 import type { Position } from '../../shared/position.ts'
 import { checkPosition } from '../../shared/protocol/signed-position.ts'
 import { openReader } from '../../shared/sqlite/open-database.ts'
@@ -47,28 +46,14 @@ function positionOf(database: string): Position & { readonly cluster: string } {
     const reader = openReader(database)
     try {
       const { cluster, epoch, txid } = new MetaReader(reader).read()
-      return { cluster, epoch, txid, checksum: checksumOf(PageSource.pin(file)) }
+      // Computed from every page: a stored checksum would be part of what is checked.
+      return { cluster, epoch, txid, checksum: pageChecksumsOf(PageSource.pin(file)).checksum }
     } finally {
       reader.close()
     }
   } finally {
     file.close()
   }
-}
-
-/** Computed from every page: a stored checksum would be part of what is checked. */
-function checksumOf(view: PageSource): Position['checksum'] {
-  const checksums = new PageChecksums(PAGE_BYTES)
-  const page = Buffer.alloc(PAGE_BYTES)
-  try {
-    for (let pgno = 1; pgno <= view.pageCount; pgno += 1) {
-      view.readPage(pgno, page)
-      checksums.set(pgno, page)
-    }
-  } finally {
-    view.release()
-  }
-  return checksums.checksum
 }
 
 /**

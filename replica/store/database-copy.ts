@@ -5,7 +5,7 @@
 import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { pause, turn, type Clock, type Entropy, type Timers } from '../../shared/clock.ts'
-import { checksumOf } from '../../shared/database/scrub.ts'
+import { checksumOf } from '../../shared/database/pages-checksum.ts'
 import { MacaroondError, assert, reportOf } from '../../shared/errors.ts'
 import type { Log } from '../../shared/log.ts'
 import type { Segment } from '../../shared/ltx/decoder.ts'

@@ -2,10 +2,10 @@
 import { join } from 'node:path'
 import type { Entropy, Timers } from '../../shared/clock.ts'
 import { checkMeta, MetaReader, type Meta } from '../../shared/database/meta.ts'
+import { pageChecksumsOf } from '../../shared/database/pages-checksum.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import { checksumText } from '../../shared/ids.ts'
-import { PAGE_BYTES } from '../../shared/limits.ts'
-import { PageChecksums } from '../../shared/ltx/rolling-checksum.ts'
+import type { PageChecksums } from '../../shared/ltx/rolling-checksum.ts'
 import { openReader, type Database } from '../../shared/sqlite/open-database.ts'
 import { DatabaseFile } from '../../shared/sqlite/database-file.ts'
 import { PageSource } from '../../shared/sqlite/page-source.ts'
@@ -66,7 +66,7 @@ export interface CopyExamination {
 export function examineCopy(copy: OpenCopy, record: PositionRecord, cluster: string): CopyExamination {
   const meta = copy.meta.read()
   checkMeta(meta, cluster, copy.file.path)
-  const checksums = checksumsOf(PageSource.pin(copy.file))
+  const checksums = pageChecksumsOf(PageSource.pin(copy.file))
   const applied = record.find(meta.epoch, meta.txid)
   if (applied === undefined) throw unproven(meta, 'no checksum is recorded for it')
   if (applied.position.checksum !== checksums.checksum) {
@@ -76,20 +76,6 @@ export function examineCopy(copy: OpenCopy, record: PositionRecord, cluster: str
     )
   }
   return { applied, checksums }
-}
-
-function checksumsOf(view: PageSource): PageChecksums {
-  const checksums = new PageChecksums(PAGE_BYTES)
-  const page = Buffer.alloc(PAGE_BYTES)
-  try {
-    for (let pgno = 1; pgno <= view.pageCount; pgno += 1) {
-      view.readPage(pgno, page)
-      checksums.set(pgno, page)
-    }
-  } finally {
-    view.release()
-  }
-  return checksums
 }
 
 function unproven(meta: Meta, why: string): MacaroondError {

@@ -14,15 +14,7 @@ import {
   txid,
   txidText,
 } from '../../shared/ids.ts'
-
-function codeOf(work: () => unknown): string {
-  try {
-    work()
-  } catch (error) {
-    return error instanceof Error && 'code' in error ? String(error.code) : String(error)
-  }
-  return 'no error'
-}
+import { codeOf } from './code-of.ts'
 
 test('every txid and every checksum has one text form, which reads back', () => {
   fc.assert(

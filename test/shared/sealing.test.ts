@@ -2,20 +2,12 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { systemEntropy } from '../../shared/clock.ts'
 import { kekFromHex, seal, unseal, type Kek, type SealContext } from '../../shared/sealing.ts'
+import { codeOf } from './code-of.ts'
 
 const KEK: Kek = kekFromHex('ab'.repeat(32))
 const OTHER: Kek = kekFromHex('cd'.repeat(32))
 const CONTEXT: SealContext = { cluster: 'test', org: 'acme', kid: '1'.repeat(16) }
 const SECRET = Buffer.from('a secret of thirty-two bytes ...')
-
-function codeOf(work: () => unknown): string {
-  try {
-    work()
-  } catch (error) {
-    return error instanceof Error && 'code' in error ? String(error.code) : String(error)
-  }
-  return 'no error'
-}
 
 test('a sealed secret opens again, with the ring in any order', () => {
   const sealed = seal(KEK, CONTEXT, SECRET, systemEntropy)

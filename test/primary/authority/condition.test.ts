@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { parseCondition } from '../../../primary/authority/condition.ts'
-import { codeOf } from './presented.ts'
+import { codeOf } from '../../shared/code-of.ts'
 
 const pieces = fc.oneof(
   fc.constantFrom(

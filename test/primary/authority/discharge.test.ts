@@ -13,7 +13,8 @@ import { openTicket } from '../../../shared/macaroon/ticket.ts'
 import { decodeUtf8 } from '../../../shared/macaroon/utf8.ts'
 import { judge } from '../../../shared/verifier/verifier.ts'
 import { ACTOR, imageOf, NOW_MS } from './fixture.ts'
-import { codeOf, messageOf, readSecret, storeToken, Tenants, withLogin } from './presented.ts'
+import { messageOf, readSecret, storeToken, Tenants, withLogin } from './presented.ts'
+import { codeOf } from '../../shared/code-of.ts'
 
 function caveatsOf({ discharge }: Discharged): readonly (string | undefined)[] {
   return decodeTokenText(discharge).caveats.map(({ cid }) => decodeUtf8(cid))

@@ -15,7 +15,8 @@ import { decodeUtf8 } from '../../../shared/macaroon/utf8.ts'
 import type { Verdict } from '../../../shared/verifier/verdict.ts'
 import { judge } from '../../../shared/verifier/verifier.ts'
 import { imageOf, NOW_MS } from './fixture.ts'
-import { codeOf, LOGIN, messageOf, rootOf, storeToken, Tenants, withLogin } from './presented.ts'
+import { LOGIN, messageOf, rootOf, storeToken, Tenants, withLogin } from './presented.ts'
+import { codeOf } from '../../shared/code-of.ts'
 import { ticketOf } from '../../shared/macaroon/ticket-of.ts'
 
 const READ = { org: 'acme', op: 'read', machine: 'm1' }

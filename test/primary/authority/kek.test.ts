@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest'
 import { kekFromHex, kekIdOf } from '../../../shared/sealing.ts'
 import { ACTOR, Authority, imageOf, KEK } from './fixture.ts'
-import { codeOf } from './presented.ts'
+import { codeOf } from '../../shared/code-of.ts'
 
 const NEW = kekFromHex('cd'.repeat(32))
 

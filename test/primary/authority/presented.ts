@@ -117,11 +117,6 @@ function loginDischarge(root: Macaroon, caveats: readonly string[]): Macaroon {
   return attenuate(createDischarge({ ticket, caveatKey, location: LOGIN }), caveats)
 }
 
-export function codeOf(work: () => unknown): string {
-  const error = errorOf(work)
-  return error instanceof Error && 'code' in error ? String(error.code) : String(error)
-}
-
 export function messageOf(work: () => unknown): string {
   const error = errorOf(work)
   return error instanceof Error ? error.message : String(error)

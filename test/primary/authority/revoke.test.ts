@@ -8,7 +8,8 @@ import { nonceTimeMs } from '../../../shared/macaroon/nonce.ts'
 import type { KeyRetired, OrgRevoked, RevokeAnswer } from '../../../shared/protocol/revoke.ts'
 import { judge } from '../../../shared/verifier/verifier.ts'
 import { ACTOR, Authority, imageOf, NOW_MS } from './fixture.ts'
-import { codeOf, LOGIN, messageOf, Tenants, withLogin } from './presented.ts'
+import { LOGIN, messageOf, Tenants, withLogin } from './presented.ts'
+import { codeOf } from '../../shared/code-of.ts'
 
 const TOKENS = { count: 0, complete: true }
 const why = { actor: ACTOR, reason: 'lost', tokens: TOKENS }

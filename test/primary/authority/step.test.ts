@@ -10,15 +10,7 @@ import { decodeTokenText } from '../../../shared/macaroon/text.ts'
 import { decodeIdentifier } from '../../../shared/macaroon/identifier.ts'
 import { unseal } from '../../../shared/sealing.ts'
 import { ACTOR, Authority, imageOf, KEK, NOW_MS } from './fixture.ts'
-
-function codeOf(work: () => unknown): string {
-  try {
-    work()
-  } catch (error) {
-    return error instanceof Error && 'code' in error ? String(error.code) : String(error)
-  }
-  return 'no error'
-}
+import { codeOf } from '../../shared/code-of.ts'
 
 function row<T extends Row['table']>(rows: readonly Row[], table: T): Extract<Row, { table: T }>['row'] {
   const found = rows.find((candidate) => candidate.table === table)

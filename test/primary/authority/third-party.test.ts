@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { THIRD_PARTIES_MAX } from '../../../shared/limits.ts'
 import { ACTOR, Authority, imageOf } from './fixture.ts'
-import { codeOf } from './presented.ts'
+import { codeOf } from '../../shared/code-of.ts'
 
 function add(authority: Authority, name: string): void {
   authority.do({ kind: 'third-party.add', actor: ACTOR, name, unrevoked: false })

@@ -3,7 +3,7 @@ import type { Command, Minted, OrgCreated } from '../../../primary/authority/com
 import { parseTokenId, type Kid, type Nonce } from '../../../shared/ids.ts'
 import { UNRECORDED_AT_ONCE } from '../../../shared/limits.ts'
 import { ACTOR, Authority, imageOf, NOW_MS } from './fixture.ts'
-import { codeOf } from './presented.ts'
+import { codeOf } from '../../shared/code-of.ts'
 
 const MINUTE = 60_000
 

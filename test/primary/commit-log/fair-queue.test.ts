@@ -13,7 +13,7 @@ import {
 import { ACTOR } from '../authority/fixture.ts'
 import { LOGIN, PRESENTER, withLogin } from '../authority/presented.ts'
 import { ticketOf } from '../../shared/macaroon/ticket-of.ts'
-import { bench, createOrg, mint, outcomesOf } from './writer-bench.ts'
+import { bench, createOrg, mint, outcomesOf, revokeOf } from './writer-bench.ts'
 
 /** Presents what no authority made a ticket of: costly to find out, and refused. */
 const discharge: Command = {
@@ -23,16 +23,6 @@ const discharge: Command = {
   ticket: Buffer.of(1),
   tokens: ['x'],
 }
-
-/** Of many callers, each for an org of its own. */
-const revokeOf = (caller: string, org: string, subject: string): Command => ({
-  kind: 'issued.revoke',
-  actor: { text: caller },
-  org,
-  subject,
-  untilMs: undefined,
-  reason: '',
-})
 
 test('no group is larger than the limit, and the queue has an end', async () => {
   const { port, writer } = bench()

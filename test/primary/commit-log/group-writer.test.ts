@@ -7,17 +7,7 @@ import { parseTokenId } from '../../../shared/ids.ts'
 import { MacaroondError } from '../../../shared/errors.ts'
 import { WRITES_QUEUED_MAX } from '../../../shared/limits.ts'
 import { ACTOR, countingEntropy, imageOf, KEK } from '../authority/fixture.ts'
-import { bench, createOrg, MemoryPort, mint, outcomesOf } from './writer-bench.ts'
-
-/** Of many callers, each for an org of its own. */
-const revokeOf = (caller: string, org: string, subject: string): Command => ({
-  kind: 'issued.revoke',
-  actor: { text: caller },
-  org,
-  subject,
-  untilMs: undefined,
-  reason: '',
-})
+import { bench, createOrg, MemoryPort, mint, outcomesOf, revokeOf } from './writer-bench.ts'
 
 test('takes no command before it is opened, and is opened once', async () => {
   const own = { port: new MemoryPort(), clock: systemClock, entropy: countingEntropy(), ring: [KEK] }

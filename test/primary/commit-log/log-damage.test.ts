@@ -16,6 +16,7 @@ import fc from 'fast-check'
 import { expect, onTestFinished, test } from 'vitest'
 import { SegmentLog } from '../../../primary/commit-log/segment-log.ts'
 import { txid } from '../../../shared/ids.ts'
+import { codeOf } from '../../shared/code-of.ts'
 
 const KEEP_BYTES = 1_000_000
 const HEADER_BYTES = 12
@@ -42,15 +43,6 @@ function logOf(count: number, bytes?: number): { path: string; file: string } {
 function readAll(log: SegmentLog): Buffer[] {
   const count = log.last === 0 ? 0 : log.last - log.first + 1
   return Array.from({ length: count }, (_, index) => log.read(txid(log.first + index)))
-}
-
-function codeOf(work: () => unknown): string {
-  try {
-    work()
-  } catch (error) {
-    return error instanceof Error && 'code' in error ? String(error.code) : String(error)
-  }
-  return 'no error'
 }
 
 test('a crash at any byte leaves the whole records before it, and the next ones follow them', () => {

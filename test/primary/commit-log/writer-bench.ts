@@ -121,3 +121,13 @@ export function outcomesOf(results: readonly PromiseSettledResult<unknown>[]): s
     return result.reason instanceof MacaroondError ? result.reason.code : String(result.reason)
   })
 }
+
+/** Of many callers, each for an org of its own. */
+export const revokeOf = (caller: string, org: string, subject: string): Command => ({
+  kind: 'issued.revoke',
+  actor: { text: caller },
+  org,
+  subject,
+  untilMs: undefined,
+  reason: '',
+})

@@ -9,6 +9,7 @@ import { primaryConfig, type PrimaryConfig } from '../../../primary/config.ts'
 import { replicaConfig } from '../../../replica/config.ts'
 import { checkConfig, fromConfigFolder, readConfig } from '../../../shared/config/read-config.ts'
 import { editDistance, suggest } from '../../../shared/suggest.ts'
+import { codeOf } from '../code-of.ts'
 
 const PEER_ID = `12D3Koo${'W'.repeat(45)}`
 const OTHER_ID = `12D3Koo${'X'.repeat(45)}`
@@ -161,15 +162,6 @@ function fileOf(content: string | Buffer): string {
   const file = join(folder, 'node.toml')
   writeFileSync(file, content)
   return file
-}
-
-function codeOf(work: () => unknown): string {
-  try {
-    work()
-  } catch (error) {
-    return error instanceof Error && 'code' in error ? String(error.code) : String(error)
-  }
-  return 'no error'
 }
 
 test('a broken file is reported with its line, and none of its content', () => {

@@ -23,6 +23,7 @@ import { ed25519Sign, ed25519Verify, x25519PublicKey } from '../../../shared/cry
 import { type Kid, parseTokenId, tokenId, type Nonce } from '../../../shared/ids.ts'
 import { kekFromHex, type Kek, seal } from '../../../shared/sealing.ts'
 import { openWritable, type Database } from '../../../shared/sqlite/open-database.ts'
+import { codeOf } from '../code-of.ts'
 
 const KEK: Kek = kekFromHex('ab'.repeat(32))
 const ACTOR = { text: 'tester' }
@@ -68,15 +69,6 @@ function run(db: Database, commands: readonly Command[]): ReturnType<typeof step
 
 const createOrg = (name: string): Command => ({ kind: 'org.create', actor: ACTOR, name })
 const mint: Command = { kind: 'token.mint', actor: ACTOR, org: 'acme', subject: 'ümläut', caveats: [], ttlSeconds: 60 }
-
-function codeOf(work: () => unknown): string {
-  try {
-    work()
-  } catch (error) {
-    return error instanceof Error && 'code' in error ? String(error.code) : String(error)
-  }
-  return 'no error'
-}
 
 test('a state that was written reads back as it was decided', () => {
   const db = database()
