@@ -34,6 +34,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Add>>> = {
   archive: async () => (await import('./commands/archive.ts')).addArchive,
   audit: async () => (await import('./commands/audit.ts')).addAudit,
   whoami: async () => (await import('./commands/whoami.ts')).addWhoami,
+  reload: async () => (await import('./commands/reload.ts')).addReload,
   restore: async () => (await import('./commands/restore.ts')).addRestore,
   repair: async () => (await import('./commands/repair.ts')).addRepair,
   doctor: async () => (await import('./commands/doctor.ts')).addDoctor,

@@ -2,10 +2,11 @@
  * The primary: starts its parts, stops them in order, and reports their status. Data flows one way: command → authority →
  * commit log → publisher → channel.
  */
-import { isDeepStrictEqual } from 'node:util'
 import type { Listener } from '../shared/channel/listen.ts'
+import type { ReloadResult } from '../shared/protocol/reload.ts'
 import type { PrimaryStatus } from '../shared/protocol/status.ts'
 import { listenAsNode } from '../shared/service/node-listener.ts'
+import { reloadNode } from '../shared/service/reload.ts'
 import type { Service } from '../shared/service/run-service.ts'
 import { PrimaryAdmission } from './admission.ts'
 import { watchPrimary } from './alarms.ts'
@@ -14,6 +15,7 @@ import { openCalls } from './api/open-calls.ts'
 import { primaryStatus } from './api/status.ts'
 import { assemblePrimary, type PrimaryParts } from './assembly.ts'
 import type { PrimaryOptions } from './options.ts'
+import { reloadPrimary } from './reload.ts'
 
 export class Primary implements Service {
   /** Resolves with the error after which this primary must stop. */
@@ -59,15 +61,8 @@ export class Primary implements Service {
     return statusOf(this.#parts)
   }
 
-  /** Reads the configuration again and replaces the peers, the only part that can change at run time. */
-  reload(): void {
-    const { options, peers: registry, settling } = this.#parts
-    const { peers, ...rest } = options.reread()
-    registry.replace(peers)
-    settling.check()
-    const { peers: _, ...inForce } = options.config
-    if (isDeepStrictEqual(rest, inForce)) return
-    options.log.warn('only `peers` of the configuration changes at run time; the rest needs a restart')
+  reload(by?: string): ReloadResult {
+    return reloadPrimary(this.#parts, by)
   }
 
   /**
@@ -101,12 +96,14 @@ function openAdmission(parts: PrimaryParts): PrimaryAdmission {
     clock: parts.stampClock,
   })
   const { clock } = host
+  const reload = (by: string): ReloadResult =>
+    reloadNode({ reload: (who) => reloadPrimary(parts, who) }, options.log, by)
   const served = { clock, db: commitLog.db, archives, writer: parts.writer, log: options.log }
   return new PrimaryAdmission({
     peers,
     publisher,
     clock,
-    calls: { ...calls, ...served, status: () => statusOf(parts) },
+    calls: { ...calls, ...served, status: () => statusOf(parts), reload },
   })
 }
 

@@ -82,12 +82,22 @@ export class Obstacles {
 
   /** Called about once a second: probes the database, and writes the next note. */
   check(): void {
-    const { authorityClock, writer, gate } = this.#options
+    const { authorityClock, writer } = this.#options
     if (this.#obstacle?.kind !== 'storage') this.#step(this.#probe())
     this.#noteChanges()
     if (authorityClock.time.credible) writer.appendDueCutOffs()
+    this.#writeNext()
+  }
+
+  /** Writes a note on something else into the audit: at once if writes are open, and otherwise as soon as they are. */
+  record(note: Note): void {
+    this.#queue(note)
+    this.#writeNext()
+  }
+
+  #writeNext(): void {
     const [note] = this.#notes
-    if (note === undefined || this.#writing || gate.refusal('audit.note') !== undefined) return
+    if (note === undefined || this.#writing || this.#options.gate.refusal('audit.note') !== undefined) return
     this.#writing = true
     void this.#write(note).finally(() => (this.#writing = false))
   }
@@ -139,7 +149,11 @@ export class Obstacles {
   }
 
   #note(action: NoteAction, detail: Note['detail']): void {
-    this.#notes.push({ kind: 'audit.note', actor: ACTOR, action, detail })
+    this.#queue({ kind: 'audit.note', actor: ACTOR, action, detail })
+  }
+
+  #queue(note: Note): void {
+    this.#notes.push(note)
     if (this.#notes.length > NOTES_MAX) this.#notes.shift()
   }
 

@@ -5,6 +5,7 @@ import { understands } from '../shared/channel/hello.ts'
 import type { RpcMethod } from '../shared/channel/rpc-server.ts'
 import { readConfigured } from '../shared/database/configured.ts'
 import { KNOWS_CONFIGURED, KNOWS_SIGNED } from '../shared/protocol/known-revocations.ts'
+import type { ReloadResult } from '../shared/protocol/reload.ts'
 import type { SignedPosition } from '../shared/protocol/signed-position.ts'
 import type { ReplicaStatus } from '../shared/protocol/status.ts'
 import { answerAuditList } from '../shared/service/audit-list.ts'
@@ -15,6 +16,8 @@ export interface AdminSources {
   /** Limits the calls of a peer, counted over all its connections. */
   readonly allowance: Allowance<'reading' | 'scanning'>
   readonly status: () => ReplicaStatus
+  /** Reads the configuration again, for this caller. */
+  readonly reload: (by: string) => ReloadResult
   readonly known: () => KnownSources
   /** The newest position that the authority signed. */
   readonly signed: { readonly newest: SignedPosition | undefined }
@@ -22,8 +25,8 @@ export interface AdminSources {
 
 /** The calls for one connection. An answer has only the fields that the caller's hello says it understands. */
 export function adminCalls(
-  { hello }: Pick<Connection, 'hello'>,
-  { allowance, status, known, signed }: AdminSources,
+  { hello, remotePeer }: Pick<Connection, 'hello' | 'remotePeer'>,
+  { allowance, status, reload, known, signed }: AdminSources,
 ): Record<string, RpcMethod> {
   // Null if there are no pages, or they do not name the configured replicas.
   const negotiatedFields = ({ source }: KnownSources): object => ({
@@ -34,6 +37,7 @@ export function adminCalls(
   })
   return {
     status: allowance.guarded('reading', status),
+    reload: allowance.guarded('scanning', () => reload(remotePeer)),
     'revocations.known': allowance.guarded('scanning', (value) => ({
       ...knownRevocations(known(), value),
       ...negotiatedFields(known()),

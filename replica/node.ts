@@ -3,11 +3,12 @@
  * worker.
  */
 import { mkdirSync } from 'node:fs'
-import { isDeepStrictEqual } from 'node:util'
 import type { Listener } from '../shared/channel/listen.ts'
+import type { ReloadResult } from '../shared/protocol/reload.ts'
 import type { ReplicaStatus } from '../shared/protocol/status.ts'
 import { systemHost } from '../shared/service/host.ts'
 import { listenAsNode } from '../shared/service/node-listener.ts'
+import { differingKeys, reloadNode } from '../shared/service/reload.ts'
 import type { Service } from '../shared/service/run-service.ts'
 import { lockFolder } from '../shared/sqlite/node-lock.ts'
 import { selfTest } from '../shared/sqlite/self-test.ts'
@@ -53,13 +54,8 @@ export class Replica implements Service {
     return statusOf(this.#parts)
   }
 
-  reload(): void {
-    const { options, peers: registry } = this.#parts
-    const { peers, verify_open: openVerify, ...rest } = options.reread()
-    registry.replace(peers, { openVerify })
-    const { peers: _, verify_open: __, ...inForce } = options.config
-    if (isDeepStrictEqual(rest, inForce)) return
-    options.log.warn('only `peers` and `verify_open` were reloaded: restart this replica to use the other changes')
+  reload(): ReloadResult {
+    return reloadReplica(this.#parts)
   }
 
   async stop(): Promise<void> {
@@ -95,7 +91,13 @@ function openLinks({ links, follower, stream, hasData }: ReplicaParts): void {
 function openAdmission(parts: ReplicaParts): ReplicaAdmission {
   const { options, host, peers, feed, verify, guestVerify } = parts
   const { log, config } = options
-  const admin = { status: () => statusOf(parts), known: () => knownSources(parts), signed: parts.signed }
+  const admin = {
+    status: () => statusOf(parts),
+    // A copy has no audit of its own, so the log names the caller.
+    reload: (by: string) => reloadNode({ reload: () => reloadReplica(parts) }, log, by),
+    known: () => knownSources(parts),
+    signed: parts.signed,
+  }
   return new ReplicaAdmission({
     peers,
     region: config.region,
@@ -106,6 +108,14 @@ function openAdmission(parts: ReplicaParts): ReplicaAdmission {
     clock: host.clock,
     log,
   })
+}
+
+/** `peers` and `verify_open` take effect at once; everything else needs a restart. */
+function reloadReplica({ options, peers: registry }: Pick<ReplicaParts, 'options' | 'peers'>): ReloadResult {
+  const { peers, verify_open: openVerify, ...rest } = options.reread()
+  const { peers: _, verify_open: __, ...started } = options.config
+  const applied = registry.openVerify === openVerify ? [] : ['verify_open']
+  return { peers: registry.replace(peers, { openVerify }), applied, restart: differingKeys(started, rest) }
 }
 
 function knownSources({ options, tables, copy, denials, journal }: ReplicaParts): KnownSources {

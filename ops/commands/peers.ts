@@ -90,7 +90,7 @@ function linesOf(dir: string, { folder, peerId, blocks }: AddedPeer): readonly s
     `made ${dir}/${folder} for ${peerId}`,
     ...parts,
     '',
-    'Then send SIGHUP to each of these nodes, so that it reads its peers again.',
+    'Then run `macaroond reload`, and with --region for a replica, so that each of these nodes reads its peers again.',
   ]
 }
 

@@ -140,6 +140,6 @@ function faultOf({ who, error }: PeerAnswer): Finding {
 
 function otherRole({ who }: PeerAnswer, role: Role, wanted: Role): Finding {
   const reason = `${who} lists this identity as ${role}, not as ${wanted}`
-  const action = `set \`role = "${wanted}"\` for it in the \`[[peers]]\` of that node, and reload it (SIGHUP)`
+  const action = `set \`role = "${wanted}"\` for it in the \`[[peers]]\` of that node, and reload it (\`macaroond reload\`, or SIGHUP)`
   return { severity: 'error', code: 'peer_refused', reason, action }
 }

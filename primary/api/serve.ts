@@ -19,18 +19,22 @@ import {
 } from '../../shared/protocol/calls.ts'
 import { params } from '../../shared/protocol/params.ts'
 import { type ArchiveRepairAnswer, archiveRepairParams } from '../../shared/protocol/archive-repair.ts'
+import type { ReloadResult } from '../../shared/protocol/reload.ts'
 import type { PrimaryStatus } from '../../shared/protocol/status.ts'
 import type { Database } from '../../shared/sqlite/open-database.ts'
 import type { Archives } from '../archiver/archives.ts'
 import type { JobName } from '../archiver/state.ts'
 import type { GroupWriter } from '../commit-log/group-writer.ts'
 import type { Calls } from './open-calls.ts'
+import { actorOf } from './permissions.ts'
 
 export interface ServeCallsOptions extends Calls {
   readonly connection: Connection
   /** The caller's rights when the connection was made. If they change, the registry closes the connection. */
   readonly peer: KnownPeer
   readonly status: () => PrimaryStatus
+  /** Reads the configuration again, for this caller. */
+  readonly reload: (by: string) => ReloadResult
   readonly clock: Timers
   /** Counts the calls of a peer over all of its connections. */
   readonly allowance: Allowance<CallKind>
@@ -93,9 +97,17 @@ function signMethods({
   }
 }
 
-function adminMethods({ status, db, archives, writer }: ServeCallsOptions): Record<PrimaryAdminMethod, RpcMethod> {
+function adminMethods({
+  peer,
+  status,
+  reload,
+  db,
+  archives,
+  writer,
+}: ServeCallsOptions): Record<PrimaryAdminMethod, RpcMethod> {
   return {
     status,
+    reload: () => reload(actorOf(peer).text),
     'audit.verify': (value) => answerAuditVerify(db, value),
     'audit.list': (value) => answerAuditList(db, value),
     'archive.snapshot': () => requestJobs(archives, ['snapshot']),

@@ -183,6 +183,7 @@ export type NoteAction =
   | 'revocations.blocked'
   | 'revocations.taken'
   | 'primary.contradicted'
+  | 'configuration.reload'
 
 /** Commands that write revocations. They wait in a queue of their own, ahead of the others. */
 export const REVOKING: ReadonlySet<Command['kind']> = new Set([

@@ -4,6 +4,7 @@
  */
 import { type ErrorReport, fromReport, MacaroondError } from '../errors.ts'
 import type { PeerIdText } from '../ids.ts'
+import type { PeerChanges } from '../protocol/reload.ts'
 import { GUEST_CONNECTIONS_MAX, GUEST_CONNECTIONS_PER_ADDRESS_MAX, RETRY_AFTER_MS } from '../limits.ts'
 import type { ChannelName } from './channel-name.ts'
 import type { Connection } from './connection.ts'
@@ -78,15 +79,23 @@ export class PeerRegistry {
     return true
   }
 
+  /** True if unlisted peers may open `verify`. */
+  get openVerify(): boolean {
+    return this.#openVerify
+  }
+
   /** Takes effect at once. Throws request_invalid, as the constructor does, and then changes nothing. */
-  replace(peers: readonly ListedPeer[], options: PeerListOptions = {}): void {
-    this.#peers = index(peers)
+  replace(peers: readonly ListedPeer[], options: PeerListOptions = {}): PeerChanges {
+    const next = index(peers)
+    const changes = changesOf(this.#peers, next)
+    this.#peers = next
     this.#openVerify = options.openVerify ?? false
     for (const [connection, before] of this.#connections) {
       const now = this.#peers.get(connection.remotePeer)
       if (this.#allows(now, connection.channel) && sameRights(before, now)) continue
       connection.abort(fromReport(refusal(connection.remotePeer, connection.channel, now)))
     }
+    return changes
   }
 
   #allows(known: KnownPeer | undefined, channel: ChannelName): boolean {
@@ -116,6 +125,22 @@ function index(peers: readonly ListedPeer[]): ReadonlyMap<PeerIdText, KnownPeer>
     known.set(id, { ...peer, id })
   }
   return known
+}
+
+type Peers = ReadonlyMap<PeerIdText, KnownPeer>
+
+function changesOf(before: Peers, now: Peers): PeerChanges {
+  const text = ({ name, role }: KnownPeer): string => `${name} (${role})`
+  const [gone, come] = [[...before.values()], [...now.values()]]
+  const isChanged = (peer: KnownPeer): boolean => {
+    const earlier = before.get(peer.id)
+    return earlier !== undefined && (earlier.name !== peer.name || !sameRights(earlier, peer))
+  }
+  return {
+    added: come.filter(({ id }) => !before.has(id)).map(text),
+    removed: gone.filter(({ id }) => !now.has(id)).map(text),
+    changed: come.filter(isChanged).map(text),
+  }
 }
 
 /** True if nothing but the name differs. The name is only a label; rights depend on everything else. */

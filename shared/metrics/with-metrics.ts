@@ -20,7 +20,7 @@ export async function withMetrics(service: Service, { address, ...options }: Ser
   options.log.info({ address: server.address }, 'metrics are at /metrics')
   return {
     failed: service.failed,
-    reload: () => service.reload(),
+    reload: (by) => service.reload(by),
     stop: async () => {
       await server.close()
       await service.stop()

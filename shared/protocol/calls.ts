@@ -112,16 +112,19 @@ export const SIGN_CALLS: Readonly<Record<SignMethod, CallCost>> = {
 
 export type PrimaryAdminMethod =
   | 'status'
+  | 'reload'
   | 'audit.verify'
   | 'audit.list'
   | 'archive.snapshot'
   | 'archive.compact'
   | 'archive.repair'
 
+const RELOAD = 'reads the configuration file, at most 1 MiB, and compares its peers with those in force'
 const AUDIT_SLICE = 'one slice of the audit; the next call continues after it'
 
 export const PRIMARY_ADMIN_CALLS: Readonly<Record<PrimaryAdminMethod, CallCost>> = {
   status: readMemory('reads the state of every replica and archive in memory'),
+  reload: { kind: 'scanning', cost: `${RELOAD}; one audit record`, bound: 'operators only' },
   'audit.verify': {
     kind: 'scanning',
     cost: AUDIT_SLICE,
@@ -150,6 +153,7 @@ export const REPLICA_CALLS: Readonly<Record<'admin' | 'verify' | 'feed', Readonl
       cost: 'reads its own state in memory',
       bound: `${SIGN_CALLS_IN_FLIGHT_MAX.reading} calls in flight a peer; operators only`,
     },
+    reload: { cost: RELOAD, bound: OPERATORS },
     'revocations.known': { cost: 'one page of revocations', bound: OPERATORS },
     'audit.verify': { cost: AUDIT_SLICE, bound: OPERATORS },
     'audit.list': { cost: AUDIT_SLICE, bound: OPERATORS },

@@ -1,13 +1,12 @@
 /** Runs a node and owns its signals: reloads on SIGHUP, stops in order on SIGTERM and SIGINT, and returns the exit status. */
 import { MacaroondError, reportOf } from '../errors.ts'
 import type { Log } from '../log.ts'
+import { type Reloadable, reloadNode } from './reload.ts'
 
 /** A running node, as its process sees it. */
-export interface Service {
+export interface Service extends Reloadable {
   /** Stops everything in order; resolves when nothing is left. */
   readonly stop: () => Promise<void>
-  /** Reads the configuration again. Changes that need a restart are named in the log. */
-  readonly reload: () => void
   /** Resolves with the error when the node cannot continue; it has already stopped accepting writes. */
   readonly failed: Promise<unknown>
 }
@@ -26,7 +25,7 @@ export async function runService(start: () => Promise<Service>, log: Log): Promi
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(signal))
   })
   const service = await start()
-  process.on('SIGHUP', () => reload(service, log))
+  process.on('SIGHUP', () => reloadForSignal(service, log))
   const first = await Promise.race([asked.then((signal) => ({ signal })), service.failed.then((error) => ({ error }))])
   if ('error' in first) return failed(first.error, log)
   log.info({ signal: first.signal }, 'stopping')
@@ -34,12 +33,11 @@ export async function runService(start: () => Promise<Service>, log: Log): Promi
   return obstacle === undefined ? 0 : failed(obstacle, log)
 }
 
-function reload(service: Service, log: Log): void {
+function reloadForSignal(service: Service, log: Log): void {
   try {
-    service.reload()
-    log.info('configuration reloaded')
-  } catch (error) {
-    log.error({ error: reportOf(error) }, 'the configuration was not reloaded: the previous one stays in use')
+    reloadNode(service, log)
+  } catch {
+    // The log has the error, and nobody waits for an answer.
   }
 }
 

@@ -162,6 +162,7 @@ describe('help', async () => {
       'audit list',
       'audit verify',
       'macaroond whoami',
+      'macaroond reload',
       'macaroond restore',
       'macaroond repair',
       'macaroond doctor',

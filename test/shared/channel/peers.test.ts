@@ -47,6 +47,19 @@ describe('the list of peers', () => {
     expect(await near.closed).toMatchObject({ code: 'connection_lost' })
   })
 
+  it('says which peers a new list adds, removes and changes', () => {
+    const stranger: ListedPeer = { id: strangerIdentity.peerId, name: 'x', role: 'worker' }
+    const registry = new PeerRegistry([client])
+    const nothing = { added: [], removed: [], changed: [] }
+    expect(registry.replace([{ ...client, orgs: ['globex', 'acme'] }])).toEqual(nothing)
+    expect(registry.replace([client, stranger])).toEqual({ ...nothing, added: ['x (worker)'] })
+    expect(registry.replace([{ ...client, name: 'api-2' }])).toEqual({
+      added: [],
+      removed: ['x (worker)'],
+      changed: ['api-2 (signer)'],
+    })
+  })
+
   it('when replaced leaves a peer alone whose rights are the same', async () => {
     const registry = new PeerRegistry([client])
     const { listener } = await guarded(registry)

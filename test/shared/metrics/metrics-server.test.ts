@@ -5,6 +5,8 @@ import { gauge, type Metric } from '../../../shared/metrics/metric.ts'
 import { MetricsServer } from '../../../shared/metrics/metrics-server.ts'
 import { withMetrics } from '../../../shared/metrics/with-metrics.ts'
 
+const NOTHING_CHANGED = { peers: { added: [], removed: [], changed: [] }, applied: [], restart: [] }
+
 const one = (): readonly Metric[] => [gauge('macaroond_one', 'One.', 1)]
 
 async function opened(collect: () => readonly Metric[] = one): Promise<MetricsServer> {
@@ -52,7 +54,7 @@ test('an address in use or of another machine is refused with a hint, and the se
   ] as const) {
     let stops = 0
     const stop = async (): Promise<void> => void (stops += 1)
-    const service = { failed: new Promise(() => undefined), reload: () => undefined, stop }
+    const service = { failed: new Promise(() => undefined), reload: () => NOTHING_CHANGED, stop }
     const starting = withMetrics(service, { address: taken, collect: one, log: silentLog })
     await expect(starting).rejects.toMatchObject({ code, hint: expect.any(String) })
     expect(stops).toBe(1)
@@ -62,7 +64,7 @@ test('an address in use or of another machine is refused with a hint, and the se
 test('stopping the service ends the server, also while somebody holds a connection', async () => {
   let stops = 0
   const stop = async (): Promise<void> => void (stops += 1)
-  const inner = { failed: new Promise(() => undefined), reload: () => undefined, stop }
+  const inner = { failed: new Promise(() => undefined), reload: () => NOTHING_CHANGED, stop }
   let address = ''
   const log = Object.create(silentLog, {
     info: { value: (said: { address: string }) => (address = said.address) },

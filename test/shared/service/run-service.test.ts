@@ -3,6 +3,8 @@ import { MacaroondError } from '../../../shared/errors.ts'
 import { silentLog } from '../../../shared/log.ts'
 import { runService, type Service } from '../../../shared/service/run-service.ts'
 
+const NOTHING_CHANGED = { peers: { added: [], removed: [], changed: [] }, applied: [], restart: [] }
+
 interface Fake extends Service {
   readonly stops: () => number
   readonly reloads: () => number
@@ -23,6 +25,7 @@ function fake(reload: () => void = () => undefined): Fake {
     reload: () => {
       reloads += 1
       reload()
+      return NOTHING_CHANGED
     },
     stops: () => stops,
     reloads: () => reloads,
