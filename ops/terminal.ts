@@ -7,6 +7,7 @@ import { Writable } from 'node:stream'
 import { styleText } from 'node:util'
 import { MacaroondError, reportOf } from '../shared/errors.ts'
 import { exitStatusOf } from './exit-status.ts'
+import { duringWork, ProgressLine, type ReportProgress } from './progress.ts'
 
 export type Input = NodeJS.ReadableStream & { readonly isTTY?: boolean }
 export type Output = NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number }
@@ -42,6 +43,8 @@ export class Terminal {
   status = 0
   readonly #stdout: Output
   readonly #stderr: Output
+  /** Undefined where nobody watches. */
+  readonly #progress: ProgressLine | undefined
   #change: ReportedChange | undefined
   /** The first error of stdout. Later ones are consequences of it. */
   #unwritten: NodeJS.ErrnoException | undefined
@@ -52,6 +55,7 @@ export class Terminal {
     this.json = json
     this.#stdout = streams.stdout
     this.#stderr = streams.stderr
+    this.#progress = streams.stderr.isTTY === true && !json ? new ProgressLine(streams.stderr) : undefined
     this.#stdout.on('error', (error: NodeJS.ErrnoException) => (this.#unwritten ??= error))
     // If stderr is gone, nothing is left to report it on.
     this.#stderr.on('error', () => undefined)
@@ -69,22 +73,31 @@ export class Terminal {
 
   /** Clears the screen before an answer that replaces the one before. Only a terminal has a screen. */
   turnPage(): void {
+    this.#progress?.erase()
     if (this.#stdout.isTTY === true && !this.json) this.#stdout.write('\x1b[2J\x1b[H')
   }
 
   /** Prints a text of our own unchanged, with its line breaks and colours. Use `answer` for any text from outside. */
   print(text: string): void {
+    this.#progress?.erase()
     this.#stdout.write(`${text}\n`)
   }
 
-  /** Prints a message on stderr: progress, a warning, a hint. */
+  /** Prints a message on stderr: a warning, a hint. */
   say(line: string): void {
+    this.#progress?.erase()
     this.#stderr.write(`${printable(line)}\n`)
   }
 
-  /** Shows a line that the next call overwrites, if stderr is a terminal. An empty line removes it. */
+  /** Shows a line that the next output replaces, if a person watches. */
   progress(line: string): void {
-    if (this.#stderr.isTTY === true) this.#stderr.write(`\r\x1b[K${line}`)
+    this.#progress?.show(printable(line))
+  }
+
+  /** Runs work that may last. If a person watches, a line says how far it is, and is erased at the end. */
+  during<T>(what: string, work: (report: ReportProgress) => Promise<T>): Promise<T> {
+    if (this.#progress === undefined) return work(() => undefined)
+    return duringWork(this.#progress, printable(what), work)
   }
 
   /**
@@ -93,6 +106,7 @@ export class Terminal {
    */
   async printPart(text: string): Promise<boolean> {
     if (this.#unwritten !== undefined) return false
+    this.#progress?.erase()
     const error = await new Promise<Error | null | undefined>((resolve) => void this.#stdout.write(text, resolve))
     if (error instanceof Error) this.#unwritten ??= error
     return this.#unwritten === undefined
@@ -116,6 +130,7 @@ export class Terminal {
 
   /** Waits until the answer is written, and reports an answer that is lost. Returns the exit status. */
   async finish(): Promise<number> {
+    this.#progress?.erase()
     const error = await new Promise<Error | null | undefined>((resolve) => void this.#stdout.write('', resolve))
     if (error instanceof Error) this.#unwritten ??= error
     const { code } = this.#unwritten ?? {}

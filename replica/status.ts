@@ -6,6 +6,7 @@ import type { Alarm } from '../shared/alarms.ts'
 import { VERSION } from '../shared/version.ts'
 import type { ReplicaConfig } from './config.ts'
 import type { Denials } from './denials/denials.ts'
+import type { Follower } from './follower/follower.ts'
 import type { Freshness } from './freshness/freshness.ts'
 import type { PrimaryLinks } from './primary-links.ts'
 import type { DatabaseCopy } from './store/database-copy.ts'
@@ -20,6 +21,7 @@ export interface ReplicaStatusSources {
   readonly tables: Tables
   readonly denials: Pick<Denials, 'size'>
   readonly links: PrimaryLinks
+  readonly follower: Pick<Follower, 'incoming'>
   readonly freshness: Freshness
   readonly alarms: readonly Alarm[]
   readonly linesDropped: OutputDrops
@@ -35,6 +37,7 @@ export function replicaStatus({
   tables,
   denials,
   links,
+  follower,
   freshness,
   alarms,
   linesDropped,
@@ -57,6 +60,7 @@ export function replicaStatus({
     freshness: freshnessOf(freshness),
     wal: linkState(links.state('wal')),
     stream: linkState(links.state('revocations')),
+    snapshot: follower.incoming ?? null,
     alarm: links.alarm ?? tables.uninterpretable ?? tables.poison ?? null,
     alarms,
     linesDropped,

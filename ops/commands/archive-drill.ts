@@ -11,6 +11,7 @@ import { systemClock, systemEntropy } from '../../shared/clock.ts'
 import { archiveOptions, readArchive, type ArchiveOptions } from '../arguments/archive-options.ts'
 import { addHelp } from '../arguments/help.ts'
 import { optionalProfileOf } from '../clients.ts'
+import { bytesText, type ReportProgress } from '../progress.ts'
 import { temporaryFolder } from '../temporary-folder.ts'
 import type { Terminal } from '../terminal.ts'
 
@@ -26,19 +27,25 @@ export function addArchiveDrill(parent: Command, terminal: Terminal): void {
     'the primary’s configuration: the drill then also opens a root key with its key-encryption key',
   )
   command.action(async (options: ArchiveOptions & { readonly config?: string }, own: Command) => {
-    const { storage, manifest } = await readArchive(options, optionalProfileOf(own, terminal.env))
+    const profile = optionalProfileOf(own, terminal.env)
+    const read = (): ReturnType<typeof readArchive> => readArchive(options, profile)
+    const { storage, manifest } = await terminal.during('reading the manifest', read)
     const folder = temporaryFolder('drill')
     try {
-      const drilled = await drill({
-        storage,
-        files: [...manifest.files.values()],
-        cluster: manifest.cluster ?? '',
-        ring: await ringOf(options.config),
-        // A random transaction: repeated drills then cover the whole history, old files included.
-        draw: systemEntropy.uniform(),
-        path: join(folder, 'drill.db'),
-        nowMs: systemClock.wallMs(),
-      })
+      const ring = await ringOf(options.config)
+      const work = (report: ReportProgress): ReturnType<typeof drill> =>
+        drill({
+          storage,
+          files: [...manifest.files.values()],
+          cluster: manifest.cluster ?? '',
+          ring,
+          // A random transaction: repeated drills then cover the whole history, old files included.
+          draw: systemEntropy.uniform(),
+          path: join(folder, 'drill.db'),
+          nowMs: systemClock.wallMs(),
+          onProgress: (done, all) => report(bytesText(done, all)),
+        })
+      const drilled = await terminal.during('restoring into a scratch file', work)
       const key = drilled.keyUnsealed ? ', and a root key opens' : '; give --config to also open a root key'
       const line = `restored ${pointText(drilled)} from ${drilled.files} files: as it was committed${key}`
       terminal.answer({ ok: true, ...drilled }, line)

@@ -10,6 +10,7 @@ import { archiveOptions, readDamagedArchive, type ArchiveOptions } from '../argu
 import { addHelp } from '../arguments/help.ts'
 import { optionalProfileOf } from '../clients.ts'
 import { EXIT_FAILED } from '../exit-status.ts'
+import { countText } from '../progress.ts'
 import type { Terminal } from '../terminal.ts'
 
 /** Adds `archive verify`. It reads the whole archive, which can take long, so it shows its progress. */
@@ -22,12 +23,15 @@ export function addArchiveVerify(parent: Command, terminal: Terminal): void {
       ),
   )
   command.action(async (options: ArchiveOptions, own: Command) => {
-    const { storage, manifest, problems } = await readDamagedArchive(options, optionalProfileOf(own, terminal.env))
+    const profile = optionalProfileOf(own, terminal.env)
+    const read = (): ReturnType<typeof readDamagedArchive> => readDamagedArchive(options, profile)
+    const { storage, manifest, problems } = await terminal.during('reading the manifest', read)
     const { files, head } = manifest
-    let done = 0
-    const onFile = (): void => terminal.progress(`${(done += 1)} of ${files.size} files`)
-    const verified = await verifyArchive(storage, [...files.values()], onFile)
-    terminal.progress('')
+    const verified = await terminal.during('checking', (report) => {
+      let done = 0
+      const onFile = (): void => report(countText((done += 1), files.size, 'files'))
+      return verifyArchive(storage, [...files.values()], onFile)
+    })
     const { bad, unlisted, restorable } = verified
     const ok = bad.length === 0 && problems.length === 0
     if (!ok) terminal.status = EXIT_FAILED

@@ -121,7 +121,7 @@ async function* pagesOf(reader: AuditReader, { after, limit }: Paging, terminal:
   for (let from = after, left = limit; ;) {
     const { records, through, done } = await reader.read(from)
     const wanted = records.slice(0, left)
-    terminal.progress(done || wanted.length > 0 ? '' : `looked at ${through} records`)
+    if (!done && wanted.length === 0) terminal.progress(`looked at ${through} records`)
     yield wanted.map((record) => entryOf(record, terminal))
     left -= wanted.length
     if (wanted.length < records.length || (left === 0 && !done)) {

@@ -10,6 +10,7 @@ import type { WithAdmin } from '../admin.ts'
 import { addHelp } from '../arguments/help.ts'
 import { adminOf, profileOf } from '../clients.ts'
 import { EXIT_FAILED, EXIT_UNAVAILABLE } from '../exit-status.ts'
+import type { ReportProgress } from '../progress.ts'
 import type { Terminal } from '../terminal.ts'
 import { addAuditList } from './audit-list.ts'
 
@@ -31,7 +32,8 @@ export function addAudit(parent: Command, terminal: Terminal): void {
     .description('check that no record of the audit was changed, removed or inserted, at every node or in a file')
     .option('--database <file>', 'check this database file, which no node may have open, instead of the running nodes')
     .action(async ({ database }: { readonly database?: string }, own: Command) => {
-      const verdicts = database === undefined ? await askAll(profileOf(own, terminal.env)) : [await ofFile(database)]
+      const verdicts =
+        database === undefined ? await askAll(profileOf(own, terminal.env), terminal) : [await ofFile(database)]
       if (verdicts.some(({ error }) => error !== undefined)) terminal.status = EXIT_UNAVAILABLE
       if (verdicts.some(({ problem }) => problem !== null)) terminal.status = EXIT_FAILED
       terminal.answer({ ok: verdicts.every(({ ok }) => ok), chains: verdicts }, verdicts.map(lineOf))
@@ -44,14 +46,16 @@ export function addAudit(parent: Command, terminal: Terminal): void {
 }
 
 /** Asks all nodes at once. Each has a copy of the audit, and a copy can be damaged alone. */
-async function askAll(profile: Profile): Promise<readonly Verdict[]> {
+async function askAll(profile: Profile, terminal: Terminal): Promise<readonly Verdict[]> {
   const admin = adminOf(profile)
-  const replicas = profile.replicas.map((replica) => verify(admin, `replica ${replica.region}`, replica))
-  return Promise.all([verify(admin, 'primary', profile.primary), ...replicas])
+  return terminal.during('checking', (report) => {
+    const replicas = profile.replicas.map((replica) => verify(admin, `replica ${replica.region}`, replica, report))
+    return Promise.all([verify(admin, 'primary', profile.primary, report), ...replicas])
+  })
 }
 
 /** Calls until the chain is checked to its end. An error is a result of this node and does not stop the others. */
-async function verify(admin: WithAdmin, name: string, node: ProfileNode): Promise<Verdict> {
+async function verify(admin: WithAdmin, name: string, node: ProfileNode, report: ReportProgress): Promise<Verdict> {
   try {
     return await admin(node, async (call) => {
       for (let after = AUDIT_VERIFY_START; ;) {
@@ -60,6 +64,7 @@ async function verify(admin: WithAdmin, name: string, node: ProfileNode): Promis
         // A node that answers without progress would keep this loop running for ever.
         if (head.seq <= after.seq)
           throw new MacaroondError('protocol_violation', `${name} makes no progress in checking its audit`)
+        report(`${head.seq.toLocaleString('en')} records of ${name}`)
         after = head
       }
     })

@@ -30,7 +30,7 @@ export function addDoctor(parent: Command, terminal: Terminal): void {
       import('../doctor/diagnose.ts'),
       import('../../shared/config/checks.ts'),
     ])
-    const { findings, skipped } = await diagnose(file, kind, operator)
+    const { findings, skipped } = await terminal.during('checking', () => diagnose(file, kind, operator))
     if (!terminal.json) for (const what of skipped) terminal.say(`not checked: ${what}`)
     const error = errorIn(findings)
     if (error !== undefined) return failWith(terminal, error, findings)

@@ -10,6 +10,7 @@ import { noAuthorityKey } from '../arguments/authority-key.ts'
 import { addHelp } from '../arguments/help.ts'
 import { mandatory } from '../arguments/options.ts'
 import { runningCluster, profileOf } from '../clients.ts'
+import { bytesText, type ReportProgress } from '../progress.ts'
 import { previewDocument } from '../restore/report.ts'
 import type { RepairOptions } from '../repair/repair.ts'
 import type { Terminal } from '../terminal.ts'
@@ -63,17 +64,20 @@ async function run(options: Options, profile: Profile, terminal: Terminal): Prom
     import('../repair/report.ts'),
   ])
   const { confirm, shown } = confirmation(options, terminal)
-  const repaired = await repair({
-    ...(await placesOf(options, profile)),
-    publicKey: authorityKey(options, profile),
-    running: runningCluster(profile),
-    newest: options.newest === undefined ? undefined : parsePosition(options.newest),
-    acceptClock: options.acceptClock === true,
-    clock: systemClock,
-    entropy: systemEntropy,
-    onProgress: () => undefined,
-    confirm,
-  })
+  const places = await placesOf(options, profile)
+  const work = (report: ReportProgress): ReturnType<typeof repair> =>
+    repair({
+      ...places,
+      publicKey: authorityKey(options, profile),
+      running: runningCluster(profile),
+      newest: options.newest === undefined ? undefined : parsePosition(options.newest),
+      acceptClock: options.acceptClock === true,
+      clock: systemClock,
+      entropy: systemEntropy,
+      onProgress: (done, all) => report(bytesText(done, all)),
+      confirm,
+    })
+  const repaired = await terminal.during('repairing', work)
   const preview = shown()
   if (repaired === undefined)
     return terminal.answer({ result: null, file: null, ...(preview && previewDocument(preview)) }, [])

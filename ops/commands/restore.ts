@@ -12,6 +12,7 @@ import { addHelp } from '../arguments/help.ts'
 import { mandatory } from '../arguments/options.ts'
 import { parseTarget } from '../arguments/restore-target.ts'
 import { runningCluster, optionalProfileOf } from '../clients.ts'
+import { bytesText, type ReportProgress } from '../progress.ts'
 import { requireConfirmed } from '../restore/confirmations.ts'
 import { previewLines } from '../restore/report.ts'
 import type { Preview, RestoreOptions } from '../restore/restore.ts'
@@ -93,20 +94,23 @@ async function run(options: Options, profile: Profile | undefined, terminal: Ter
   ])
   const { output, oldData, withoutRevocations = false } = options
   const { confirm, shown } = confirmation(options, terminal)
-  const restored = await restore({
-    from: await sourceOf(options, profile),
-    publicKey: authorityKey(options, profile),
-    output,
-    running: profile === undefined ? undefined : runningCluster(profile),
-    oldData,
-    newest: options.newest === undefined ? undefined : parsePosition(options.newest),
-    withoutRevocations,
-    acceptClock: options.acceptClock === true,
-    clock: systemClock,
-    entropy: systemEntropy,
-    onProgress: (done, all) => terminal.progress(bar(done, all)),
-    confirm,
-  })
+  const from = await terminal.during('reading the manifest of the archive', () => sourceOf(options, profile))
+  const work = (report: ReportProgress): ReturnType<typeof restore> =>
+    restore({
+      from,
+      publicKey: authorityKey(options, profile),
+      output,
+      running: profile === undefined ? undefined : runningCluster(profile),
+      oldData,
+      newest: options.newest === undefined ? undefined : parsePosition(options.newest),
+      withoutRevocations,
+      acceptClock: options.acceptClock === true,
+      clock: systemClock,
+      entropy: systemEntropy,
+      onProgress: (done, all) => report(bytesText(done, all)),
+      confirm,
+    })
+  const restored = await terminal.during('restoring', work)
   if (restored !== undefined)
     return terminal.answer(restoredDocument(restored, output), restoredLines(restored, output), {
       what: `restored ${output}`,
@@ -128,7 +132,6 @@ export function confirmation(
   let shown: Preview | undefined
   const confirm = (preview: Preview): boolean => {
     shown = preview
-    terminal.progress('')
     if (!terminal.json) for (const line of previewLines(preview)) terminal.say(line)
     if (dryRun) return false
     if (withoutRevocations)
@@ -169,13 +172,4 @@ async function openSource(archive: string, options: Options, profile: Profile | 
 /** The authority's public key, from the operator and never from the source of the restore. */
 export function authorityKey({ key }: Pick<Options, 'key'>, profile: Profile | undefined): Uint8Array | undefined {
   return key === undefined ? hexKey(profile?.authority_key ?? '') : parseAuthorityKey(key)
-}
-
-const BAR_CHARS = 30
-
-/** A progress bar of BAR_CHARS characters with the percentage. */
-function bar(done: number, all: number): string {
-  const share = all === 0 ? 1 : Math.min(1, done / all)
-  const full = Math.round(share * BAR_CHARS)
-  return `[${'#'.repeat(full)}${'.'.repeat(BAR_CHARS - full)}] ${Math.round(share * 100)} %`
 }

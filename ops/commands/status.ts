@@ -34,7 +34,8 @@ export function addStatus(parent: Command, terminal: Terminal): void {
     .action(async (options: StatusOptions, own: Command) => {
       const profile = profileOf(own, terminal.env)
       if (options.watch === true) return watch(profile, options, terminal)
-      show(profile, await askNodes(profile), options, terminal)
+      const answers = await terminal.during('asking the nodes', () => askNodes(profile))
+      show(profile, answers, options, terminal)
     })
   addHelp(command, {
     examples: ['macaroond status', 'macaroond status --watch', 'macaroond status --json'],

@@ -85,7 +85,7 @@ class Listing {
       })
       left -= tokens.length
       const isLast = next === undefined || left <= 0
-      this.#terminal.progress(isLast || tokens.length > 0 ? '' : `looked up to ${shortTimeText(timeOf(next))}`)
+      if (!isLast && tokens.length === 0) this.#terminal.progress(`looked up to ${shortTimeText(timeOf(next))}`)
       yield tokens.map((token) => this.#entryOf(token))
       if (isLast) return this.#end(next)
       if (next <= from) throw new MacaroondError('protocol_violation', 'the primary makes no progress in its list')

@@ -53,8 +53,8 @@ export interface RestoreOptions {
   readonly acceptClock: boolean
   readonly clock: Clock
   readonly entropy: Entropy
-  /** Called with the bytes of the archive that were read so far, and the bytes in all. */
-  readonly onProgress: (done: number, all: number) => void
+  /** Called with the bytes of the archive that were read so far, and the bytes in all if that is known. */
+  readonly onProgress: (done: number, all?: number) => void
   /** Called with the preview before the new epoch begins. Returns false to stop. Throws if something is not confirmed. */
   readonly confirm: (preview: Preview) => boolean
 }
@@ -120,7 +120,7 @@ export async function restoreIn(
   const archive = 'archive' in from ? from.archive : from.comparedWith
   const plan = 'archive' in from ? planRestore(from.archive.files, from.target, clock.wallMs()) : undefined
   const meter = new Meter(options)
-  const onBytes = (bytes: number): void => meter.add(bytes)
+  const onBytes = (bytes: number): void => onProgress(meter.add(bytes))
   const replica = 'replica' in from ? scratch.copyNode(from.replica, 'target') : undefined
   const repaired = 'repaired' in from ? from.repaired : undefined
   const nowMs = clock.wallMs()
@@ -280,8 +280,10 @@ class Meter {
     return this.#bytes === 0 ? undefined : Math.round((this.#bytes * 1_000) / Math.max(1, this.#ms))
   }
 
-  add(bytes: number): void {
+  /** Returns the bytes in all. */
+  add(bytes: number): number {
     this.#bytes += bytes
     this.#ms = this.#clock.monotonicMs() - this.#startedMs
+    return this.#bytes
   }
 }

@@ -9,7 +9,9 @@ import type {
   PrimaryStatus,
   ReplicaStatus,
 } from '../../shared/protocol/status.ts'
+import { parsePosition } from '../../shared/position.ts'
 import { alarmLines } from './alarms.ts'
+import { countText } from '../progress.ts'
 import { table } from '../terminal.ts'
 import type { ClusterAnswers, NodeAnswer } from './ask.ts'
 import { ageText } from './text.ts'
@@ -33,14 +35,14 @@ export function blocks(answers: ClusterAnswers, nowMs: number): readonly string[
   const lines = nodesOf(answers).flatMap((node) => [
     '',
     titleOf(node, names),
-    ...factsOf(node, nowMs).map((fact) => `  ${fact}`),
+    ...factsOf(node, answers, nowMs).map((fact) => `  ${fact}`),
   ])
   return withNames(lines, names)
 }
 
 /** A row for each node, wider than most terminals. */
 export function wideTable(answers: ClusterAnswers, nowMs: number): readonly string[] {
-  const rows = nodesOf(answers).map((node) => rowOf(node, nowMs))
+  const rows = nodesOf(answers).map((node) => rowOf(node, answers, nowMs))
   return ['', ...withNames(table([HEADER, ...rows]), namesOf(answers))]
 }
 
@@ -70,12 +72,12 @@ function titleOf({ role, region, address, peerId }: NodeAnswer, names: Names): s
   return `${role} ${region}${name === undefined || name === region ? '' : ` (${name})`} at ${address}`
 }
 
-function factsOf(node: NodeAnswer, nowMs: number): readonly string[] {
+function factsOf(node: NodeAnswer, { primary }: ClusterAnswers, nowMs: number): readonly string[] {
   if (!node.reachable) return [`NOT REACHED: ${node.error.message} (${node.error.code})`]
   const { status } = node
   const process = `version ${status.version}, pid ${status.pid}, up ${ageText(status.uptimeSeconds * 1_000)}`
   const state = `position ${status.position ?? 'none yet'}, revocation ${status.revocationSeq}`
-  return [...(status.role === 'primary' ? primaryFacts(status, nowMs) : replicaFacts(status)), state, process]
+  return [...(status.role === 'primary' ? primaryFacts(status, nowMs) : replicaFacts(status, primary)), state, process]
 }
 
 function primaryFacts({ writes, freshness, replicas, archive }: PrimaryStatus, nowMs: number): readonly string[] {
@@ -87,23 +89,35 @@ function primaryFacts({ writes, freshness, replicas, archive }: PrimaryStatus, n
   ]
 }
 
-function replicaFacts({ freshness: { leaseMs }, wal, stream }: ReplicaStatus): readonly string[] {
+function replicaFacts(replica: ReplicaStatus, primary: ClusterAnswers['primary']): readonly string[] {
+  const { freshness, wal, stream } = replica
+  const { leaseMs } = freshness
   const lease = leaseMs > 0 ? `lease ${leaseMs} ms` : 'NO LEASE: every verdict is unavailable'
-  return [lease, `pages ${linkText(wal)}`, `revocations ${linkText(stream)}`]
+  return [lease, `pages ${linkText(wal)}${catchUpText(replica, primary)}`, `revocations ${linkText(stream)}`]
+}
+
+/** How far a replica is: the snapshot that is arriving, or the transactions that the primary has and it has not. */
+function catchUpText({ snapshot, position }: ReplicaStatus, primary: ClusterAnswers['primary']): string {
+  if (snapshot !== undefined && snapshot !== null)
+    return `, receiving a snapshot: ${countText(snapshot.received, snapshot.pages, 'pages')}`
+  if (!primary.reachable || position === null) return ''
+  const behind = parsePosition(primary.status.position).txid - parsePosition(position).txid
+  return behind > 0 ? `, ${behind.toLocaleString('en')} transaction${behind === 1 ? '' : 's'} behind` : ''
 }
 
 const HEADER: readonly string[] = ['ROLE', 'REGION', 'ADDRESS', 'PID', 'POSITION', 'REVOCATIONS', 'STATE']
 
-function rowOf(node: NodeAnswer, nowMs: number): readonly string[] {
+function rowOf(node: NodeAnswer, { primary }: ClusterAnswers, nowMs: number): readonly string[] {
   const who = [node.role, node.region ?? '-', node.address]
   if (!node.reachable) return [...who, '-', '-', '-', `not reached: ${node.error.message} (${node.error.code})`]
   const { status } = node
   const what = [String(status.pid), status.position ?? 'none yet', String(status.revocationSeq)]
-  return [...who, ...what, stateText(status, nowMs)]
+  return [...who, ...what, stateText(status, primary, nowMs)]
 }
 
-function stateText(status: NodeStatus, nowMs: number): string {
-  return (status.role === 'primary' ? primaryFacts(status, nowMs) : replicaFacts(status)).join(', ')
+function stateText(status: NodeStatus, primary: ClusterAnswers['primary'], nowMs: number): string {
+  const facts = status.role === 'primary' ? primaryFacts(status, nowMs) : replicaFacts(status, primary)
+  return facts.join(', ')
 }
 
 function archiveText(archive: ArchiveStatus | null, nowMs: number): string {

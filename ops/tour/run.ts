@@ -67,7 +67,7 @@ async function runInOrder(
   const results: StepResult[] = []
   const startMs = systemClock.monotonicMs()
   for (const step of steps) {
-    const result = await runStep(step, stage, interruption)
+    const result = await terminal.during(step.title, () => runStep(step, stage, interruption))
     printStep(terminal, result)
     results.push(result)
     if (!result.ok) break

@@ -77,6 +77,11 @@ export class Follower {
     this.#state = startFollower(options.copy.applied)
   }
 
+  /** The snapshot that is arriving; undefined if none is. */
+  get incoming(): { readonly pages: number; readonly received: number } | undefined {
+    return this.#incoming && { pages: this.#incoming.pages, received: this.#incoming.file.received }
+  }
+
   hello(): WalHello {
     const { applied } = this.#state
     const known = this.#options.revocations()

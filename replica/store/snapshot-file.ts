@@ -15,12 +15,21 @@ export class SnapshotFile {
   readonly #fd: number
   readonly #decoder: SegmentDecoder
   #bytes = 0
+  #pages = 0
   readonly checksums: PageChecksums = new PageChecksums(PAGE_BYTES)
 
   constructor(path: string) {
     this.#path = path
     this.#fd = openSync(path, 'w+', 0o600)
-    this.#decoder = new SegmentDecoder((pgno, data) => this.checksums.set(pgno, data))
+    this.#decoder = new SegmentDecoder((pgno, data) => {
+      this.#pages += 1
+      this.checksums.set(pgno, data)
+    })
+  }
+
+  /** Pages that have arrived. */
+  get received(): number {
+    return this.#pages
   }
 
   /** Throws segment_corrupt at the first wrong byte that can be noticed. */

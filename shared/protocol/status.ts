@@ -143,6 +143,8 @@ export interface ReplicaStatus {
   readonly freshness: ReplicaFreshness
   readonly wal: LinkState
   readonly stream: LinkState
+  /** The whole database that is arriving; null if none is, undefined from an older replica. */
+  readonly snapshot?: { readonly pages: number; readonly received: number } | null
   /** Text while this replica refuses its primary (S10), or has received a revocation that it does not understand (V7). */
   readonly alarm: string | null
   /** Conditions that an operator must act on, critical ones first; empty if there are none. */

@@ -29,6 +29,8 @@ export interface DrillOptions {
   /** Path of the scratch file, which is deleted at the end. */
   readonly path: string
   readonly nowMs: number
+  /** Called with the bytes that were read so far, and the bytes in all. */
+  readonly onProgress?: (done: number, all: number) => void
 }
 
 export interface Drilled {
@@ -59,11 +61,13 @@ export async function runDrill(request: DrillRequest, open: typeof openArchive):
 
 /** Throws the errors that a restore of that transaction would: archive_damaged, restore_target, kek_wrong, audit_broken. */
 export async function drill(options: DrillOptions): Promise<Drilled> {
-  const { storage, files, path, ring } = options
+  const { storage, files, path, ring, onProgress } = options
   const plan = planRestore(files, { kind: 'txid', txid: drawTxid(files, options.draw) }, options.nowMs)
   remove(path)
   try {
-    const { checksum } = await rebuildDatabase({ storage, files: plan.files, path })
+    let done = 0
+    const onBytes = (bytes: number): void => onProgress?.((done += bytes), plan.bytes)
+    const { checksum } = await rebuildDatabase({ storage, files: plan.files, path, onBytes })
     requireRecorded(plan, checksum)
     inspect(path, options)
     const { txid, timestampMs } = plan.point

@@ -39,6 +39,22 @@ test('nodes have the names of the configuration, in alarms too; a PeerId that no
   )
 })
 
+test('a replica that catches up says how far it is: transactions behind, or pages of a snapshot', () => {
+  const answers = cluster({
+    replicas: [
+      replica('fra', { position: '1.000000000000000a.8a1c0e5b7d2f9a34' }),
+      replica('sin', { position: null, snapshot: { pages: 5_000, received: 1_204 } }),
+      replica('iad', { snapshot: null }),
+    ],
+  })
+  const pages = blocks(answers, NOW_MS).filter((line) => line.startsWith('  pages'))
+  expect(pages).toEqual([
+    '  pages connected, 8 transactions behind',
+    '  pages connected, receiving a snapshot: 1,204 of 5,000 pages',
+    '  pages connected',
+  ])
+})
+
 test('the wide table has one row a node, with everything in it', () => {
   const rows = wideTable(cluster({ replicas: [silent(replica('fra'))] }), NOW_MS)
   expect(rows.map((row) => row.split(/ {2,}/).length)).toEqual([1, 7, 7, 7])

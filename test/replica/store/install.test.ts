@@ -39,6 +39,7 @@ test('an install that fails after the file got its name keeps no later snapshot 
   const snapshot = new SnapshotFile(join(folder, 'incoming'))
   const encoder = new SegmentEncoder(snapshotFields(1, position, 0))
   for (const piece of [encoder.header(), encoder.page(1, page), encoder.finish()]) snapshot.write(piece)
+  expect(snapshot.received).toBe(1)
   snapshot.finish()
 
   for (const attempt of [1, 2]) {

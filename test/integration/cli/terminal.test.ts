@@ -1,0 +1,64 @@
+/** What a person sees at a terminal of 80 columns, and a program in a pipe does not. */
+import { createServer, type Server } from 'node:net'
+import { expect, onTestFinished, test } from 'vitest'
+import { macaroond } from './command.ts'
+import { DevFolder } from './dev-folder.ts'
+import { NO_TERMINAL, onTerminal } from './terminal.ts'
+
+const here = DevFolder.forThisFile()
+const why = NO_TERMINAL ?? ''
+
+/** A port that accepts connections and never answers. */
+async function silentPort(): Promise<number> {
+  const server: Server = createServer((socket) => void socket.on('error', () => undefined)).listen(0, '127.0.0.1')
+  onTestFinished(() => void server.close())
+  await new Promise((resolve) => server.once('listening', resolve))
+  return (server.address() as { readonly port: number }).port
+}
+
+async function profileWithSilentReplica(): Promise<string> {
+  const port = await silentPort()
+  return here.variant('silent.toml', 'operator.toml', (text) =>
+    text.replace(/(region = "sin"[^[]*address = ")[^"]*/, `$1127.0.0.1:${port}`),
+  )
+}
+
+test.skipIf(NO_TERMINAL !== undefined)(
+  `a person sees what a command waits for, and nothing of it is left at its end${why}`,
+  async () => {
+    const profile = await profileWithSilentReplica()
+    const { bytes, lines } = await onTerminal(['status'], { profile })
+    expect(bytes).toContain('\r␛[Kasking the nodes, 1 s')
+    expect(lines.join('\n')).not.toContain('asking the nodes')
+    expect(lines[0]).toMatch(/^DEGRADED|^ALL|^DOWN/)
+    const json = await onTerminal(['status', '--json'], { profile })
+    expect(json.bytes).not.toContain('␛')
+    const piped = await macaroond(['status'], { profile })
+    expect([piped.stdout, piped.stderr].join('')).not.toContain('\u001b')
+    expect(piped.stderr).toBe('')
+  },
+)
+
+test.skipIf(NO_TERMINAL !== undefined)(
+  `the steps of a rehearsal are shown while they run${why}`,
+  { timeout: 120_000 },
+  async () => {
+    const { status, bytes, lines } = await onTerminal(['archive', 'rehearse'])
+    expect(status, bytes).toBe(0)
+    expect(bytes).toMatch(/\r␛\[K[a-z, ]+, \d+ s\r␛\[K/)
+    expect(lines.filter((line) => /^[a-z, ]+, \d+ s$/.test(line))).toEqual([])
+  },
+)
+
+test('archive snapshot --wait ends when the snapshot is in the archive', async () => {
+  const done = async (): Promise<number | null | undefined> => {
+    const { nodes } = (await here.operator(['status', '--json'])).json<{
+      nodes: readonly { status?: { archive?: { jobs: readonly { job: string; doneAtMs: number | null }[] } } }[]
+    }>()
+    return nodes[0]?.status?.archive?.jobs.find(({ job }) => job === 'snapshot')?.doneAtMs
+  }
+  const before = await done()
+  const ran = await here.operator(['archive', 'snapshot', '--wait', '--json'])
+  expect(ran.json()).toEqual({ asked: true, done: true })
+  expect(await done()).not.toBe(before)
+})
