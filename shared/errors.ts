@@ -102,6 +102,7 @@ const KINDS = {
   protocol_violation: 'failed',
   timeout: 'unavailable',
   overloaded: 'unavailable',
+  replica_unavailable: 'unavailable',
   closed: 'unavailable',
 
   // the authority

@@ -12,11 +12,13 @@ import {
 import { systemClock } from '../../shared/clock.ts'
 import { readProfile } from '../../shared/config/profile.ts'
 import { checkConfig } from '../../shared/config/read-config.ts'
+import { connectionLog, safeLogger } from '../../shared/service-logger.ts'
 import { signerOver, type Signer } from './signer.ts'
 
 export { MacaroondError } from '../../shared/errors.ts'
 export type { ErrorCode, ErrorKind } from '../../shared/errors.ts'
 export type { NodeAddress } from '../../shared/config/client-options.ts'
+export type { ServiceLogger } from '../../shared/service-logger.ts'
 export type * from '../../shared/protocol/sign.ts'
 export type {
   IssueRecord,
@@ -102,6 +104,7 @@ export async function createSigner(options: SignerOptions): Promise<Signer> {
     cluster,
     identity,
     primary,
+    logger,
     timeoutMs = DEFAULT_TIMEOUT_MS,
   } = checkConfig('createSigner', options, signerOptions)
   const client = new PersistentClient({
@@ -110,6 +113,7 @@ export async function createSigner(options: SignerOptions): Promise<Signer> {
     identity: await openIdentity(identity),
     cluster,
     channel: 'sign',
+    log: connectionLog(safeLogger(logger), { address: primary.address, channel: 'sign' }),
   })
   return signerOver(client, { timeoutMs, clock: systemClock })
 }

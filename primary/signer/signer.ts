@@ -5,6 +5,7 @@ import type { Clock } from '../../shared/clock.ts'
 import { parsePosition } from '../../shared/position.ts'
 import type { CoverageParams, CoverageResult } from '../../shared/protocol/coverage.ts'
 import { SERVICE_TTL_SECONDS_MAX } from '../../shared/limits.ts'
+import { refuseUnknownOptions } from '../../shared/unknown-option.ts'
 import { checkOwnCaveat } from '../../shared/minting/caveat-mistakes.ts'
 import { checkSubject } from '../../shared/minting/subject.ts'
 import type {
@@ -149,7 +150,8 @@ export type ListTokensRequest = Omit<ListTokensParams, 'after' | 'limit'> &
 
 export type MadeFromRequest = Pick<MadeFromParams, 'id'> & Partial<MadeFromParams>
 
-export interface Signer {
+/** Every call rejects with request_invalid for an option that it does not have. */
+export interface Signer extends AsyncDisposable {
   readonly createOrg: (name: string) => Promise<OrgCreateResult>
   readonly listOrgs: () => Promise<OrgListResult>
   /**
@@ -215,7 +217,7 @@ export interface Signer {
   /** Lists the replicas where a revocation binds now. The answer of `revoke` contains its position and number. */
   readonly coverage: (position: string, seq: number) => Promise<CoverageResult>
   readonly listRevocations: (request?: Partial<RevocationsParams>) => Promise<ListedRevocations>
-  /** Lets calls in flight finish, then closes the connection. */
+  /** Lets calls in flight finish, then closes the connection. `await using` does the same. */
   readonly close: () => Promise<void>
 }
 
@@ -225,6 +227,24 @@ const PAGE_ROWS = 100
 export interface SignerParts {
   readonly timeoutMs: number
   readonly clock: Pick<Clock, 'monotonicMs'>
+}
+
+/** The options of the calls that pick them by name. The primary itself refuses unknown options of the other calls. */
+const OPTIONS = {
+  mint: ['org', 'subject', 'subjectAsIs', 'caveats', 'ttlSeconds'],
+  rotateKey: ['requestId'],
+  tokensMadeFrom: ['id', 'after', 'limit'],
+  pendingRevocations: ['limit'],
+  rotateKek: ['force'],
+  discharge: ['ticket', 'tokens'],
+  exchange: ['token', 'strip', 'id', 'ticket', 'ttlSeconds'],
+  addThirdParty: ['name', 'unrevoked'],
+  listRevocations: ['org', 'after', 'limit'],
+} as const
+
+function known<T extends object>(call: keyof typeof OPTIONS, request: T): T {
+  refuseUnknownOptions(call, request, OPTIONS[call])
+  return request
 }
 
 /** A signer over a connection to the primary's `sign` channel. */
@@ -249,39 +269,76 @@ export function signerOver(client: PersistentClient, { timeoutMs, clock }: Signe
   return {
     createOrg: (name) => call('org.create', { name }),
     listOrgs: () => listOrgs(call),
-    mint: async ({ caveats = [], ttlSeconds = DAY_SECONDS, org, subject, subjectAsIs = false }) => {
+    mint: async (request) => {
+      const { caveats = [], ttlSeconds = DAY_SECONDS, org, subject, subjectAsIs = false } = known('mint', request)
       if (!subjectAsIs) checkSubject(subject)
       const warnings = caveats.flatMap(checkOwnCaveat)
       const params: MintParams = { org, subject, caveats, ttlSeconds }
       return { ...(await call<MintResult>('token.mint', params)), warnings }
     },
-    rotateKey: (org, { requestId } = {}) => call('org.rotate-key', { org, requestId }),
+    rotateKey: async (org, options = {}) => {
+      const { requestId } = known('rotateKey', options)
+      return call('org.rotate-key', { org, requestId })
+    },
     revoke: (request) => revokeWith<TokenRevoked>('token.revoke', request),
     revokeIssued: (request) => revokeWith<SubjectCutOff | OrgCutOff>('issued.revoke', request),
     countTokens: (request) => call('tokens.count', toWire(request)),
     listTokens: ({ after = '', limit = PAGE_ROWS, ...request }) =>
       callNewer('tokens.list', { ...request, after, limit }),
     showToken: (id) => callNewer('token.show', { id }),
-    tokensMadeFrom: ({ id, after = '', limit = PAGE_ROWS }) => callNewer('tokens.made-from', { id, after, limit }),
+    tokensMadeFrom: async (request) => {
+      const { id, after = '', limit = PAGE_ROWS } = known('tokensMadeFrom', request)
+      return callNewer('tokens.made-from', { id, after, limit })
+    },
     retireKey: (request) => revokeWith<KeyRetired>('org.retire-key', request),
     disableOrg: (request) => revokeWith<OrgDisabled>('org.disable', request),
     showRevocations: (query) => showRevocations(call, query),
-    pendingRevocations: async ({ limit = PAGE_ROWS } = {}) =>
-      listFromWire(await call<PendingResult>('revocations.pending', { limit })),
-    adoptRevocations: (selection) => call('revocations.adopt', selection),
-    forgetRevocations: (selection) => call('revocations.forget', selection),
-    rotateKek: ({ force = false } = {}) => call('kek.rotate', { force }),
+    ...operatorCalls(call),
     coverage: (position, seq) => call('revocations.coverage', { epoch: parsePosition(position).epoch, seq, waitMs: 0 }),
-    discharge: ({ ticket, tokens }) => call('token.discharge', { ticket, tokens }),
-    exchange: ({ token, strip, id, ticket, ttlSeconds = SERVICE_TTL_SECONDS_MAX }) =>
-      call('token.exchange', { token, strip, id, ticket, ttlSeconds }),
-    addThirdParty: ({ name, unrevoked = false }) => call('third-party.add', { name, unrevoked }),
-    listThirdParties: () => call('third-party.list', {}),
-    removeThirdParty: (name) => call('third-party.remove', { name }),
-    listRevocations: async ({ org, after = 0, limit = PAGE_ROWS } = {}) => {
+    ...thirdPartyCalls(call),
+    listRevocations: async (request = {}) => {
+      const { org, after = 0, limit = PAGE_ROWS } = known('listRevocations', request)
       const params = org === undefined ? { after, limit } : { org, after, limit }
       return listFromWire(await call<RevocationsResult>('revocations.list', params))
     },
     close: () => client.close(),
+    [Symbol.asyncDispose]: () => client.close(),
+  }
+}
+
+type Call = <T>(method: string, params: object) => Promise<T>
+
+type OperatorCalls = 'pendingRevocations' | 'adoptRevocations' | 'forgetRevocations' | 'rotateKek'
+
+function operatorCalls(call: Call): Pick<Signer, OperatorCalls> {
+  return {
+    pendingRevocations: async (request = {}) => {
+      const { limit = PAGE_ROWS } = known('pendingRevocations', request)
+      return listFromWire(await call<PendingResult>('revocations.pending', { limit }))
+    },
+    adoptRevocations: (selection) => call('revocations.adopt', selection),
+    forgetRevocations: (selection) => call('revocations.forget', selection),
+    rotateKek: async (options = {}) => {
+      const { force = false } = known('rotateKek', options)
+      return call('kek.rotate', { force })
+    },
+  }
+}
+
+type ThirdPartyCalls = 'discharge' | 'exchange' | 'addThirdParty' | 'listThirdParties' | 'removeThirdParty'
+
+function thirdPartyCalls(call: Call): Pick<Signer, ThirdPartyCalls> {
+  return {
+    discharge: async (request) => call('token.discharge', known('discharge', request)),
+    exchange: async (request) => {
+      const { token, strip, id, ticket, ttlSeconds = SERVICE_TTL_SECONDS_MAX } = known('exchange', request)
+      return call('token.exchange', { token, strip, id, ticket, ttlSeconds })
+    },
+    addThirdParty: async (request) => {
+      const { name, unrevoked = false } = known('addThirdParty', request)
+      return call('third-party.add', { name, unrevoked })
+    },
+    listThirdParties: () => call('third-party.list', {}),
+    removeThirdParty: (name) => call('third-party.remove', { name }),
   }
 }

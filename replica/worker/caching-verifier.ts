@@ -6,16 +6,22 @@ import { compareMarks, type Mark } from '../../shared/freshness/mark.ts'
 import { ClockReader } from '../../shared/freshness/clock-reader.ts'
 import { systemHost, type Host } from '../../shared/service/host.ts'
 import { CACHE_BYTES_DEFAULT, CACHE_ENTRIES_DEFAULT } from '../../shared/limits.ts'
+import { safeLogger, type ServiceLogger } from '../../shared/service-logger.ts'
+import { refuseUnknownOptions } from '../../shared/unknown-option.ts'
 import type { Access } from '../../shared/verifier/access.ts'
 import { refused } from '../../shared/verifier/verdict.ts'
 import { TAG_SEED_BYTES } from './cache/text-tag.ts'
+import { Listeners, revokedEventOf } from './events.ts'
 import { FeedClient } from './feed-client.ts'
 import { HomeRegion } from './region.ts'
 import { type VerifyRequest, ReplicaPool } from './replica-pool.ts'
 import type { Verifier, VerifierOptions, VerifyOptions, WorkerVerdict } from './public-types.ts'
+import { VerifierWatch } from './verifier-watch.ts'
 import { type CacheStatistics, WorkerCache } from './worker-cache.ts'
 
 const DEFAULT_TIMEOUT_MS = 1_000
+const VERIFY_OPTIONS = ['minPosition', 'peer', 'timeoutMs', 'signal']
+const READY_OPTIONS = ['timeoutMs', 'signal']
 
 /**
  * Every verdict of a replica passes through the cache, which decides whether the verdict may still be used: a revocation may
@@ -27,37 +33,56 @@ export class CachingVerifier implements Verifier {
   readonly #cache: WorkerCache
   readonly #feed: FeedClient | undefined
   readonly #pool: ReplicaPool
+  readonly #listeners: Listeners
+  readonly #logger: ServiceLogger
+  readonly #watch: VerifierWatch
 
   constructor(options: Omit<VerifierOptions, 'identity'>, identity: Identity, host: Host = systemHost) {
     this.#clock = new ClockReader(host.clock)
     const { cluster, replicas, cache = true, timeoutMs = DEFAULT_TIMEOUT_MS } = options
     this.#timeoutMs = timeoutMs
-    const { entries = CACHE_ENTRIES_DEFAULT, bytes = CACHE_BYTES_DEFAULT } = typeof cache === 'object' ? cache : {}
-    const seed = host.entropy.bytes(TAG_SEED_BYTES)
-    const now = (): ClockReading => this.#clock.read()
-    const { onAlarm } = options
-    this.#cache = new WorkerCache({ bounds: { entries, bytes }, seed, now, onAlarm })
+    this.#logger = safeLogger(options.logger)
+    this.#listeners = new Listeners(this.#logger)
+    this.#cache = this.#openCache(options, host)
     const region = new HomeRegion({ region: options.region, crossRegion: options.crossRegion ?? false })
-    const common = { cluster, replicas, identity, region, host }
+    const onChange = (): void => this.#watch.look()
+    const common = { cluster, replicas, identity, region, host, logger: this.#logger, onChange }
     const boot = newBootId(host.entropy)
     const feeding = { ...common, boot, cache: this.#cache }
     // Without a feed there is no lease, and without a lease the cache keeps nothing.
     this.#feed = cache === false ? undefined : new FeedClient(feeding)
     this.#pool = new ReplicaPool({
       ...common,
-      now,
+      now: () => this.#clock.read(),
       preferred: () => this.#feed?.connected,
       onAnswer: (answer, asked) => this.#cache.heard(answer, asked),
     })
+    this.#watch = this.#openWatch(host)
+    if (options.logger !== undefined) this.#watch.start()
   }
 
   readonly verify: Verifier['verify'] = async (token, access, options = {}) => {
+    refuseUnknownOptions('verify', options, VERIFY_OPTIONS)
     return this.#cache.judge(token, access, options) ?? this.#ask(token, access, options)
   }
 
-  readonly explain: Verifier['explain'] = (token, access, { minPosition, peer, signal, timeoutMs } = {}) => {
-    const limits = { timeoutMs: timeoutMs ?? this.#timeoutMs, signal }
-    return this.#pool.explain({ token, access, peer, minPosition }, limits)
+  readonly explain: Verifier['explain'] = async (token, access, options = {}) => {
+    refuseUnknownOptions('explain', options, VERIFY_OPTIONS)
+    const { minPosition, peer, signal, timeoutMs = this.#timeoutMs } = options
+    return this.#pool.explain({ token, access, peer, minPosition }, { timeoutMs, signal })
+  }
+
+  readonly ready: Verifier['ready'] = async (options = {}) => {
+    refuseUnknownOptions('ready', options, READY_OPTIONS)
+    return this.#watch.ready(options)
+  }
+
+  readonly health: Verifier['health'] = () => this.#watch.health()
+
+  readonly on: Verifier['on'] = (name, listener) => {
+    const remove = this.#listeners.add(name, listener)
+    this.#watch.start()
+    return remove
   }
 
   readonly statistics = (): CacheStatistics => {
@@ -65,9 +90,48 @@ export class CachingVerifier implements Verifier {
   }
 
   readonly close = async (): Promise<void> => {
+    this.#watch.close()
     await Promise.all([this.#feed?.close(), this.#pool.close()])
     this.#cache.close()
     this.#clock.close()
+  }
+
+  readonly [Symbol.asyncDispose] = (): Promise<void> => this.close()
+
+  #openCache({ cache, onAlarm }: Pick<VerifierOptions, 'cache' | 'onAlarm'>, { entropy }: Host): WorkerCache {
+    const { entries = CACHE_ENTRIES_DEFAULT, bytes = CACHE_BYTES_DEFAULT } = typeof cache === 'object' ? cache : {}
+    return new WorkerCache({
+      bounds: { entries, bytes },
+      seed: entropy.bytes(TAG_SEED_BYTES),
+      now: (): ClockReading => this.#clock.read(),
+      onAlarm: (alarm) => {
+        this.#logger.error(alarm, 'alarm')
+        if (onAlarm !== undefined) this.#listeners.call('onAlarm', () => onAlarm(alarm))
+      },
+      onLease: (held) => this.#leaseChanged(held),
+      onRevoked: (rows) => {
+        for (const event of rows.flatMap((row) => revokedEventOf(row) ?? [])) this.#listeners.emit('revoked', event)
+      },
+    })
+  }
+
+  #openWatch({ clock }: Host): VerifierWatch {
+    return new VerifierWatch({
+      pool: this.#pool,
+      lease: () => this.#cache.statistics(),
+      feedRefusal: (peerId) => this.#feed?.refusalOf(peerId),
+      onTick: () => void this.#cache.step({ kind: 'time passed' }),
+      clock,
+      listeners: this.#listeners,
+      logger: this.#logger,
+    })
+  }
+
+  #leaseChanged(held: boolean): void {
+    this.#listeners.emit(held ? 'leaseBack' : 'leaseLost', { atMs: this.#clock.read().wallMs })
+    if (held) this.#logger.info({}, 'the cache has a lease')
+    else this.#logger.warn({}, 'the lease has ended, and the cache is empty')
+    this.#watch.look()
   }
 
   /** True if the replica could not reach a minimum that was lowered meanwhile. Then a second request may succeed. */
@@ -89,7 +153,7 @@ export class CachingVerifier implements Verifier {
       // A process that was stopped may receive an old answer when it continues.
       const late = elapsedMs(started, this.#clock.read()) >= timeoutMs
       if (used && !(late && verdict.ok)) return verdict
-      if (late) return refused('unavailable', `no usable answer came within ${timeoutMs} ms`)
+      if (late) return this.#pool.withCause(refused('unavailable', `no usable answer came within ${timeoutMs} ms`))
     }
   }
 }

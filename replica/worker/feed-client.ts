@@ -12,7 +12,7 @@ import type { NodeAddress } from '../../shared/config/client-options.ts'
 import { assert, MacaroondError } from '../../shared/errors.ts'
 import { FEED_PAUSE_MS, FEED_SILENCE_MS_MAX, FEED_STALE_MS_MAX, FOREIGN_FEED_MS_MAX } from '../../shared/limits.ts'
 import type { Host } from '../../shared/service/host.ts'
-import { silentLog } from '../../shared/log.ts'
+import { connectionLog, type ConnectionLog, safeLogger, type ServiceLogger } from '../../shared/service-logger.ts'
 import {
   type FeedHello,
   type FeedWelcome,
@@ -35,6 +35,9 @@ export interface FeedClientOptions {
   readonly cache: WorkerCache
   readonly region: HomeRegion
   readonly host: Host
+  readonly logger?: ServiceLogger
+  /** Called after a connection was established or lost. Must not throw. */
+  readonly onChange?: () => void
 }
 
 /** Owns the connection, and passes every event to the cache. Decisions are made in `feed-core.ts`. */
@@ -48,6 +51,8 @@ export class FeedClient {
   #owed: { readonly message: Acknowledgement; readonly connection: Connection } | undefined
   #connected: string | undefined
   #error: string | undefined
+  /** The refusals by replicas that were the result of the last attempt, by PeerId. */
+  readonly #refusals = new Map<string, MacaroondError>()
 
   constructor(options: FeedClientOptions) {
     const { clock, entropy } = options.host
@@ -59,7 +64,7 @@ export class FeedClient {
       signal: this.#stop.signal,
       clock,
       entropy,
-      log: silentLog,
+      log: this.#log,
     })
   }
 
@@ -71,6 +76,15 @@ export class FeedClient {
   /** The reason why the last connection failed or ended; undefined while connected. */
   get error(): string | undefined {
     return this.#error
+  }
+
+  /** Why this replica refuses to feed this worker; undefined if it does not, or was not asked. */
+  refusalOf(peerId: string): MacaroondError | undefined {
+    return this.#refusals.get(peerId)
+  }
+
+  get #log(): ConnectionLog {
+    return connectionLog(safeLogger(this.#options.logger), { channel: 'feed' })
   }
 
   async close(): Promise<void> {
@@ -99,7 +113,7 @@ export class FeedClient {
       })
       return await this.#admitted(connection)
     } catch (error) {
-      this.#failed(error)
+      this.#failed(error, peerId)
       throw error
     }
   }
@@ -125,9 +139,11 @@ export class FeedClient {
   }
 
   /** The next attempt goes to the next replica, so that one bad replica does not keep the worker without a lease. */
-  #failed(error: unknown): void {
+  #failed(error: unknown, peerId: string): void {
     this.#replicaIndex += 1
     this.#error = error instanceof Error ? error.message : 'the feed ended'
+    if (error instanceof MacaroondError && error.kind === 'denied') this.#refusals.set(peerId, error)
+    else this.#refusals.delete(peerId)
   }
 
   /** Names the last revocation applied here, so that the replica can resume after it. */
@@ -146,6 +162,8 @@ export class FeedClient {
     this.#step({ kind: 'connected', peer, boot, region: place }, connection)
     this.#connected = peer
     this.#error = undefined
+    this.#refusals.delete(peer)
+    this.#options.onChange?.()
     const watch = new ReplicaWatch({
       nowMs: () => clock.monotonicMs(),
       alone: replicas.length === 1,
@@ -156,14 +174,15 @@ export class FeedClient {
     const stopBeating = clock.every(pingMs, beat)
     try {
       await this.#read(connection, watch)
-      if (!retire.aborted) this.#failed(await connection.closed)
+      if (!retire.aborted) this.#failed(await connection.closed, peer)
     } catch (error) {
-      this.#failed(error)
+      this.#failed(error, peer)
       throw error
     } finally {
       stopBeating()
       this.#connected = undefined
       this.#step({ kind: 'disconnected' }, connection)
+      this.#options.onChange?.()
     }
   }
 
@@ -171,7 +190,7 @@ export class FeedClient {
     const welcome = feedWelcome.safeParse(connection.hello)
     if (welcome.success) return welcome.data
     const error = new MacaroondError('protocol_violation', 'this replica sent a malformed welcome')
-    this.#failed(error)
+    this.#failed(error, connection.remotePeer)
     connection.abort(error)
     throw error
   }

@@ -7,7 +7,6 @@ import type { Identity } from '../../shared/channel/identity.ts'
 import { parsePeerId } from '../../shared/channel/peer-id.ts'
 import { PersistentClient } from '../../shared/channel/persistent-client.ts'
 import type { CallOptions } from '../../shared/channel/rpc-client.ts'
-import type { JsonObject } from '../../shared/channel/json.ts'
 import type { NodeAddress } from '../../shared/config/client-options.ts'
 import { systemHost, type Host } from '../../shared/service/host.ts'
 import { MacaroondError } from '../../shared/errors.ts'
@@ -17,7 +16,10 @@ import { type ExplainResult, KNOWS_AGE, type VerifyParams, type VerifyResult } f
 import { explainResult, verifyResult } from '../../shared/protocol/verify-answer.ts'
 import type { Access } from '../../shared/verifier/access.ts'
 import { refused } from '../../shared/verifier/verdict.ts'
+import { connectionLog, safeLogger, type ServiceLogger } from '../../shared/service-logger.ts'
 import type { HomeRegion } from './region.ts'
+import { type MemberCallbacks, PoolMember } from './pool-member.ts'
+import { gravest, type ReplicaProblem } from './replica-problem.ts'
 import type { WorkerVerdict } from './public-types.ts'
 
 export interface ReplicaPoolOptions {
@@ -32,6 +34,9 @@ export interface ReplicaPoolOptions {
   /** The worker's clock. Without it, `onAnswer` is never called. */
   readonly now?: () => ClockReading
   readonly host?: Host
+  readonly logger?: ServiceLogger
+  /** Called after a replica was connected or lost, or its answer to a probe has changed. */
+  readonly onChange?: () => void
 }
 
 /** A verification, as it is sent to a replica. */
@@ -49,36 +54,52 @@ export interface RequestLimits {
   readonly signal?: AbortSignal | undefined
 }
 
-interface Member {
-  readonly peerId: string
-  readonly client: PersistentClient
-}
-
 /** One attempt at one replica, with its share of the time. */
 interface Attempt {
-  readonly peerId: string
-  readonly client: PersistentClient
+  readonly member: PoolMember
   readonly options: CallOptions
 }
 
 export class ReplicaPool {
   readonly #options: ReplicaPoolOptions
   readonly #host: Host
-  readonly #members: readonly Member[]
+  readonly members: readonly PoolMember[]
   #closed = false
 
   constructor(options: ReplicaPoolOptions) {
     this.#options = options
-    const { cluster, replicas, identity, region, host = systemHost } = options
+    const { replicas, region, host = systemHost, onChange = () => undefined } = options
     this.#host = host
-    this.#members = replicas.map(({ address, peerId }) => {
-      const admit = (welcome: JsonObject): void => region.admit(peerId, welcome)
-      const pinned = parsePeerId(peerId)
-      const hello = { understands: [KNOWS_AGE] }
-      const common = { address, peerId: pinned, identity, cluster, hello, admit, host }
-      const client = new PersistentClient({ ...common, channel: 'verify' })
-      return { peerId, client }
+    this.members = replicas.map((replica, index) => {
+      const { peerId } = replica
+      return new PoolMember({
+        ...replica,
+        index,
+        clock: host.clock,
+        open: (callbacks) => this.#open(replica, callbacks),
+        admit: (welcome) => region.admit(peerId, welcome),
+        isForeign: () => region.isForeign(peerId),
+        onChange,
+      })
     })
+  }
+
+  #open({ address, peerId }: NodeAddress, callbacks: MemberCallbacks): PersistentClient {
+    const { cluster, identity, logger } = this.#options
+    const log = connectionLog(safeLogger(logger), { address, channel: 'verify' })
+    const common = { address, peerId: parsePeerId(peerId), identity, cluster, log, host: this.#host, ...callbacks }
+    return new PersistentClient({ ...common, hello: { understands: [KNOWS_AGE] }, channel: 'verify' })
+  }
+
+  /** The replica that the next call asks first, if it is connected. */
+  get inUse(): PoolMember | undefined {
+    const ordered = this.#inOrder().filter(({ client }) => client.connected)
+    return ordered.find(({ serves }) => serves) ?? ordered[0]
+  }
+
+  /** The problems of all replicas that have one, in their order. */
+  get problems(): readonly ReplicaProblem[] {
+    return this.members.flatMap(({ problem }) => problem ?? [])
   }
 
   /** Asks one replica after the other until one gives a verdict. `unavailable` if none does. */
@@ -86,19 +107,22 @@ export class ReplicaPool {
     let unavailable: WorkerVerdict | undefined
     for (const attempt of this.#attempts(limits)) {
       const verdict = await this.#tryOne(attempt, request, limits.signal)
-      if (verdict.ok || verdict.reason !== 'unavailable') return verdict
+      if (verdict.ok || verdict.reason !== 'unavailable') {
+        attempt.member.judged()
+        return verdict
+      }
       // A replica's own reason is more useful than an error that another replica could not be reached.
       if (unavailable?.node === undefined || verdict.node !== undefined) unavailable = verdict
     }
-    return unavailable ?? refused('unavailable', nobodyAnswered(limits))
+    return this.withCause(unavailable ?? refused('unavailable', nobodyAnswered(limits)))
   }
 
   /** The explanation of the first replica that answers. Rejects if none does. */
   async explain(request: VerifyRequest, limits: RequestLimits): Promise<ExplainResult> {
     let failure: MacaroondError | undefined
-    for (const { client, options } of this.#attempts(limits)) {
+    for (const { member, options } of this.#attempts(limits)) {
       try {
-        return answerOf(explainResult, await client.call('explain', request, options))
+        return answerOf(explainResult, await member.client.call('explain', request, options))
       } catch (error) {
         failure = this.#nextOrThrow(error, limits.signal)
       }
@@ -108,11 +132,11 @@ export class ReplicaPool {
 
   async close(): Promise<void> {
     this.#closed = true
-    await Promise.all(this.#members.map(({ client }) => client.close()))
+    await Promise.all(this.members.map(({ client }) => client.close()))
   }
 
   async #tryOne(
-    { client, peerId, options }: Attempt,
+    { member, options }: Attempt,
     request: VerifyRequest,
     signal: AbortSignal | undefined,
   ): Promise<WorkerVerdict> {
@@ -120,13 +144,20 @@ export class ReplicaPool {
     const asked = now?.()
     try {
       // The channel authenticates the replica, so its PeerId is not taken from the answer.
-      const answer = { ...(await ask(client, request, options)), node: peerId }
+      const answer = { ...(await ask(member.client, request, options)), node: member.peerId }
       if (asked !== undefined) onAnswer?.(answer, asked)
       const { ageMs: _, ...verdict } = answer
       return verdict
     } catch (error) {
-      return refused('unavailable', this.#nextOrThrow(error, signal).message)
+      return refused('unavailable', member.problemOf(this.#nextOrThrow(error, signal)).message)
     }
+  }
+
+  /** Adds the cause to a verdict `unavailable`: always a wrong option, and an unreachable replica if none answered. */
+  withCause(verdict: WorkerVerdict): WorkerVerdict {
+    const cause = gravest(this.problems)
+    const isCause = cause !== undefined && (cause.option !== null || verdict.node === undefined)
+    return isCause ? { ...verdict, cause } : verdict
   }
 
   /** Returns the error if it concerns only this replica: another one may be asked. Throws every other error. */
@@ -142,21 +173,21 @@ export class ReplicaPool {
   *#attempts({ timeoutMs, signal }: RequestLimits): Generator<Attempt> {
     const { clock } = this.#host
     const untilMs = clock.monotonicMs() + timeoutMs
-    for (const [index, { client, peerId }] of this.#inOrder().entries()) {
+    for (const [index, member] of this.#inOrder().entries()) {
       const leftMs = untilMs - clock.monotonicMs()
       if (leftMs <= 0) return
-      const shareMs = Math.ceil(leftMs / (this.#members.length - index))
-      yield { client, peerId, options: { timeoutMs: shareMs, ...(signal === undefined ? {} : { signal }) } }
+      const shareMs = Math.ceil(leftMs / (this.members.length - index))
+      yield { member, options: { timeoutMs: shareMs, ...(signal === undefined ? {} : { signal }) } }
     }
   }
 
   /** Order: this region before others, then connected replicas, then the one that feeds the cache, then as configured. */
-  #inOrder(): readonly Member[] {
+  #inOrder(): readonly PoolMember[] {
     const { region, preferred } = this.#options
     const first = preferred?.()
-    const rank = ({ peerId, client }: Member): number =>
+    const rank = ({ peerId, client }: PoolMember): number =>
       (region.isForeign(peerId) ? 4 : 0) + (client.connected ? 0 : 2) + (peerId === first ? 0 : 1)
-    return this.#members.toSorted((a, b) => rank(a) - rank(b))
+    return this.members.toSorted((a, b) => rank(a) - rank(b))
   }
 }
 

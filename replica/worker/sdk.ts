@@ -29,7 +29,19 @@ export type {
 } from '../../shared/verifier/trace.ts'
 export type { HitKind } from './cache/verified-tokens.ts'
 export type { CacheStatistics, WorkerAlarm } from './worker-cache.ts'
-export type { CacheLimits, Verifier, VerifierOptions, VerifyOptions, WorkerVerdict } from './public-types.ts'
+export type { RevokedEvent, VerifierEventName, VerifierEvents } from './events.ts'
+export type {
+  CacheLimits,
+  ReadyOptions,
+  ReplicaHealth,
+  Verifier,
+  VerifierHealth,
+  VerifierOptions,
+  VerifyOptions,
+  WorkerVerdict,
+} from './public-types.ts'
+export type { ReplicaProblem } from './replica-problem.ts'
+export type { ServiceLogger } from '../../shared/service-logger.ts'
 
 const cacheLimits = z.strictObject({
   entries: z.number().int().min(1).max(CACHE_ENTRIES_MAX).optional(),
@@ -67,7 +79,7 @@ export async function readWorkerProfile(file: string, region?: string): Promise<
 
 /**
  * Checks the options, reads the identity, and begins to connect. It does not wait for a connection; calls do, within their
- * timeout. Throws config_invalid, key_unreadable, key_permissions, key_malformed.
+ * timeout, and `ready` does. Throws config_invalid, key_unreadable, key_permissions, key_malformed.
  */
 export async function createVerifier(options: VerifierOptions): Promise<Verifier> {
   const checked = checkConfig('createVerifier', options, verifierOptions)

@@ -28,7 +28,12 @@ import { isCurrent, LONG_SPAN_MS, type FrozenContext, frozenContextOf, SPAN_MS }
 
 export interface WorkerCacheOptions extends VerifiedTokensOptions {
   readonly now: () => ClockReading
+  /** Must not throw. */
   readonly onAlarm?: ((alarm: WorkerAlarm) => void) | undefined
+  /** Called when the cache has got a lease, and when the lease has ended. Must not throw. */
+  readonly onLease?: ((held: boolean) => void) | undefined
+  /** Called with revocations after the entries that they deny were dropped. Must not throw. */
+  readonly onRevoked?: ((rows: readonly RevocationRow[]) => void) | undefined
 }
 
 /** A condition that the operator of the replicas must know. */
@@ -92,7 +97,7 @@ const NEXT_SPANS_MS = [SPAN_MS, LONG_SPAN_MS, LONG_SPAN_MS]
 
 export class WorkerCache {
   readonly #now: () => ClockReading
-  readonly #onAlarm: (alarm: WorkerAlarm) => void
+  readonly #options: Pick<WorkerCacheOptions, 'onAlarm' | 'onLease' | 'onRevoked'>
   readonly #tokens: VerifiedTokens
   #state: FeedState = startFeed()
   /** Undefined until the clocks are read again. Every event ends it. */
@@ -110,9 +115,9 @@ export class WorkerCache {
     'minimum taken back': 0,
   }
 
-  constructor({ now, onAlarm = () => undefined, ...options }: WorkerCacheOptions) {
-    this.#now = now
-    this.#onAlarm = onAlarm
+  constructor(options: WorkerCacheOptions) {
+    this.#now = options.now
+    this.#options = options
     this.#tokens = new VerifiedTokens(options)
   }
 
@@ -198,6 +203,7 @@ export class WorkerCache {
 
   /** Feeds an event to the core and carries out its effects on the cache. Returns all effects, for the connection. */
   step(event: FeedEvent): readonly FeedEffect[] {
+    const held = isHeld(this.#state)
     const { state, effects } = stepFeed(this.#state, event, this.#now())
     this.#state = state
     this.#frozen = undefined
@@ -206,7 +212,16 @@ export class WorkerCache {
       else if (effect.kind === 'drop') this.#drop(effect.rows)
       else if (effect.kind === 'alarm') this.#alarm(effect)
     }
+    this.#reportLease(held, effects)
     return effects
+  }
+
+  /** One step can notice the end of a lease and begin the next one. */
+  #reportLease(before: boolean, effects: readonly FeedEffect[]): void {
+    const after = isHeld(this.#state)
+    const ended = effects.some((effect) => effect.kind === 'drop all' && effect.why === 'lease ended')
+    if (before && (ended || !after)) this.#options.onLease?.(false)
+    if (after && (ended || !before)) this.#options.onLease?.(true)
   }
 
   /** Reads the clocks and begins a new frozen context. If the lease is over, everything is dropped. */
@@ -237,8 +252,7 @@ export class WorkerCache {
     const { summary, action } = ALARMS.minimum_unreached
     const [named, there] = [minimum, reached].map(({ epoch, seq }) => `epoch ${epoch}, revocation ${seq}`)
     const message = `${summary}: ${from || 'a replica'} reported ${named}; others are at ${there}`
-    // The service's callback may throw, and must not interrupt the cache.
-    queueMicrotask(() => this.#onAlarm({ code: 'minimum_unreached', message, action }))
+    this.#options.onAlarm?.({ code: 'minimum_unreached', message, action })
   }
 
   #dropAll(why: DropReason): void {
@@ -251,12 +265,18 @@ export class WorkerCache {
       if (row.kind === 'unknown') this.step({ kind: 'not understood', message: notUnderstood(row) })
       else this.#revokedEntries += dropRevoked(this.#tokens, row)
     }
+    this.#options.onRevoked?.(rows)
   }
 
   /** S3: once this worker has reported a token as revoked, no older entry may accept it again. */
   #refused(token: string, reason: string): void {
     if (REVOKED_REASONS.has(reason)) this.#revokedEntries += this.#tokens.forget(token)
   }
+}
+
+/** True if the cache has a lease, as far as its end was noticed. */
+function isHeld({ live, fault, place }: FeedState): boolean {
+  return live && fault === undefined && place !== undefined
 }
 
 const REVOKED_REASONS: ReadonlySet<string> = new Set(['revoked', 'key_retired', 'org_disabled'])

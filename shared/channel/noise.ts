@@ -11,6 +11,9 @@ import { silentComponentLogger } from './silent-logger.ts'
 import type { SocketStream } from './socket-stream.ts'
 import type { SecuredStream } from './transport.ts'
 
+/** The message of `handshake_failed` if the two sides name different clusters. */
+export const OTHER_CLUSTER = 'the other side names another cluster, or runs another version of the protocol'
+
 /** No stream muxer is negotiated, because one connection has one purpose. */
 const noMuxers: Pick<Upgrader, 'getStreamMuxers'> = { getStreamMuxers: () => new Map() }
 
@@ -75,8 +78,14 @@ function handshakeError(cause: unknown, transport: SocketStream, pinned: PeerIdT
   if (name === 'UnexpectedPeerError' || name === 'InvalidCryptoExchangeError') {
     return failed('the Noise handshake did not verify', cause)
   }
+  if (isUndecrypted(cause)) return failed(OTHER_CLUSTER, cause)
   if (transport.receivedBytes > 0) return failed('the other side broke off or does not speak this protocol', cause)
   return new MacaroondError('connection_lost', 'the connection ended before the handshake did', { cause })
+}
+
+/** True if the other side took part in a Noise handshake, but mixed in another prologue: cluster and protocol version. */
+function isUndecrypted(cause: unknown): boolean {
+  return cause instanceof Error && cause.message.includes('decryption')
 }
 
 /** The library names the key it found only in the text of its error; a test fails if that changes. */

@@ -3,7 +3,8 @@ import { systemClock, systemEntropy, type Entropy, type NodeClock } from '../clo
 import { MacaroondError } from '../errors.ts'
 import type { PeerIdText } from '../ids.ts'
 import { REQUEST_TIMEOUT_MS } from '../limits.ts'
-import { silentLog, type Log } from '../log.ts'
+import { silentLog } from '../log.ts'
+import type { ConnectionLog } from '../service-logger.ts'
 import type { ChannelName } from './channel-name.ts'
 import type { Connection } from './connection.ts'
 import { dial } from './dial.ts'
@@ -29,11 +30,13 @@ export interface PersistentClientOptions {
   readonly identity: Identity
   readonly cluster: string
   readonly channel: ChannelName
-  readonly log?: Log
+  readonly log?: ConnectionLog
   readonly host?: ClientHost
   readonly hello?: JsonObject
   /** Checks a welcome. If it throws, the connection is closed as if the server had refused with that error. */
   readonly admit?: (welcome: JsonObject) => void
+  /** Called after `connected` or `error` has changed. Must not throw. */
+  readonly onChange?: () => void
 }
 
 export class PersistentClient {
@@ -108,14 +111,17 @@ export class PersistentClient {
     this.#client = client
     this.#error = undefined
     this.#wake()
+    this.#options.onChange?.()
     const retired = new Promise<void>((resolve) => retire.addEventListener('abort', () => resolve()))
     await Promise.race([connection.closed, retired])
     if (this.#client === client) this.#client = undefined
+    this.#options.onChange?.()
     await client.close()
   }
 
   #failed(error: MacaroondError | undefined): void {
     this.#error = error
+    this.#options.onChange?.()
     if (error !== undefined && isFinal(error)) this.#wake()
   }
 

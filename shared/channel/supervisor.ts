@@ -1,8 +1,8 @@
 /** Keeps one connection alive: dials again after a loss, replaces it before it is too old, and stops with its signal. */
 import type { Clock, Entropy, Timers } from '../clock.ts'
 import { MacaroondError } from '../errors.ts'
-import type { Log } from '../log.ts'
 import { CONNECTION_AGE_MS_MAX } from '../limits.ts'
+import type { ConnectionLog } from '../service-logger.ts'
 import { type Backoff, type BackoffEvent, INITIAL_BACKOFF, stepBackoff } from './backoff.ts'
 import type { Connection } from './connection.ts'
 import { Session } from './session.ts'
@@ -24,7 +24,7 @@ export interface SuperviseOptions {
   readonly signal: AbortSignal
   readonly clock: Clock & Timers
   readonly entropy: Entropy
-  readonly log: Log
+  readonly log: ConnectionLog
   readonly onState?: (state: SupervisionState) => void
   /**
    * True if the server accepts a second connection of this peer and channel. A rotation then dials before it retires the old
