@@ -8,6 +8,7 @@ import { pathText } from './read-config.ts'
 export const clusterName: z.ZodString = z
   .string()
   .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'a cluster name has 1-63 of a-z, 0-9 and -, and starts with a letter or digit')
+  .describe('The cluster’s name. A peer or a database of another cluster is refused.')
 
 /** Port 0 lets the system choose. The bound address is logged, and written to the file `address` beside the data. */
 export const listenAddress: z.ZodString = z
@@ -38,9 +39,20 @@ export const nodeName: z.ZodString = z
 /** Exactly one of three sources. The file's content, the variable's value or the command's output is 64 hex digits. */
 export type KekSource = { readonly file: string } | { readonly env: string } | { readonly command: readonly string[] }
 
-const file = { file: pathText }
-const variable = { env: z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'the name of an environment variable') }
-const command = { command: z.array(z.string().max(4096)).min(1).max(64) }
+const file = { file: pathText.describe('A file with the key, readable by its owner only.') }
+const variable = {
+  env: z
+    .string()
+    .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'the name of an environment variable')
+    .describe('An environment variable with the key.'),
+}
+const command = {
+  command: z
+    .array(z.string().max(4096))
+    .min(1)
+    .max(64)
+    .describe('A program and its arguments, which prints the key within 10 s. It has no terminal and no input.'),
+}
 
 export const kekSource: z.ZodType<KekSource> = z.union([
   z.strictObject(file),
@@ -55,6 +67,7 @@ const previous = z
   .array(kekSource)
   .max(KEKS_MAX - 1)
   .optional()
+  .describe('Earlier keys, which open what was not sealed again yet. Each has one of the same sources.')
 
 export const kekSettings: z.ZodType<KekSettings> = z.union([
   z.strictObject({ ...file, previous }),
@@ -67,16 +80,37 @@ export interface LogSettings {
 }
 
 export const logSettings: z.ZodType<LogSettings> = z
-  .strictObject({ level: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info') })
+  .strictObject({
+    level: z
+      .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
+      .default('info')
+      .describe('The least severe lines that the node writes to standard error, as JSON.'),
+  })
   .prefault({})
 
 export interface MetricsSettings {
-  /** Address that answers `GET /metrics` over HTTP, to everybody who can reach it; without it there is no such server. */
   readonly listen?: string | undefined
 }
 
 export const metricsSettings: z.ZodType<MetricsSettings> = z
-  .strictObject({ listen: listenAddress.optional() })
+  .strictObject({
+    listen: listenAddress
+      .optional()
+      .describe('Address that answers `GET /metrics` over HTTP to everybody who can reach it. Without it: no metrics.'),
+  })
+  .prefault({})
+
+/** Of primary and replica. */
+export const checkpoint: z.ZodType<{ readonly pages: number }> = z
+  .strictObject({
+    pages: z
+      .number()
+      .int()
+      .min(100)
+      .max(1_000_000)
+      .default(2_000)
+      .describe('SQLite copies its WAL into the database once it has this many pages.'),
+  })
   .prefault({})
 
 /** A peer that may connect, and its rights. A signer's entry names the orgs that it acts for, `*` for all. */
@@ -89,14 +123,17 @@ export interface PeerEntry {
 }
 
 export const peerEntry: z.ZodType<PeerEntry> = z.strictObject({
-  id: peerIdText,
-  name: z.string().min(1).max(64),
-  role: z.enum(['replica', 'worker', 'signer', 'operator']),
-  region: regionName.optional(),
+  id: peerIdText.describe('The PeerId, as `macaroond keygen` prints it. Each may be listed once.'),
+  name: z.string().min(1).max(64).describe('A name for `status`, the audit and the log.'),
+  role: z
+    .enum(['replica', 'worker', 'signer', 'operator'])
+    .describe('`replica` and `signer` dial the primary, `worker` a replica, `operator` both.'),
+  region: regionName.optional().describe('Of a replica: its region.'),
   orgs: z
     .array(z.union([z.literal('*'), orgName]))
     .max(1024)
-    .optional(),
+    .optional()
+    .describe('Of a signer, which must have it: the orgs that it acts for, or `["*"]` for all.'),
 })
 
 /** Schema of the list of peers: each id once, and orgs exactly for signers. */

@@ -1,4 +1,4 @@
-/** The profile of a caller: its identity and the nodes of its cluster. Every key is documented here and in the README. */
+/** The profile of a caller: its identity and the nodes of its cluster. The schema describes each key. */
 import { z } from 'zod'
 import { authorityKeyText, clusterName, listenAddress, peerIdText, regionName } from './node-config.ts'
 import { pathText, readConfig, withAbsolutePaths } from './read-config.ts'
@@ -14,23 +14,28 @@ export interface ProfileReplica extends ProfileNode {
 
 export interface Profile {
   readonly cluster: string
-  /** Path of the caller's identity file, as `macaroond keygen` creates it. */
   readonly identity: string
   readonly primary: ProfileNode
-  /** The authority's public key, 64 hex digits, as `macaroond archive key` prints it. A restore checks the archive with it. */
   readonly authority_key?: string | undefined
   readonly replicas: readonly ProfileReplica[]
 }
 
-const node = { address: listenAddress, peer_id: peerIdText }
+const node = {
+  address: listenAddress.describe('Where the node is dialled, as `host:port`.'),
+  peer_id: peerIdText.describe('The PeerId of the node. No other node is accepted at that address.'),
+}
 
 export const profileSchema: z.ZodType<Profile> = z.strictObject({
   cluster: clusterName,
-  identity: pathText,
+  identity: pathText.describe('File with the caller’s Noise identity. Its role is in the configuration of each node.'),
   primary: z.strictObject(node),
-  authority_key: authorityKeyText.optional(),
+  authority_key: authorityKeyText
+    .optional()
+    .describe(
+      'The authority’s public key, as `macaroond archive key` prints it. A restore checks the archive with it.',
+    ),
   replicas: z
-    .array(z.strictObject({ region: regionName, ...node }))
+    .array(z.strictObject({ region: regionName.describe('The region of the replica.'), ...node }))
     .max(1024)
     .default([]),
 })

@@ -163,7 +163,7 @@ function describeIssue(file: string, issue: z.core.$ZodIssue, schema: z.ZodType)
   const at = issue.path.map(String).join('.')
   if (issue.code !== 'unrecognized_keys') {
     const oneOf = issue.code === 'invalid_union' ? keysAt(schema, issue.path).join(', ') : ''
-    const all = keysAt(schema, issue.path.slice(0, -1)).join(', ') || 'named in the README'
+    const all = keysAt(schema, issue.path.slice(0, -1)).join(', ') || 'named in docs/reference/configuration.md'
     return new MacaroondError('config_invalid', `${file}: ${at === '' ? '' : `${at}: `}${issue.message}`, {
       hint: oneOf === '' ? `the keys here are ${all}` : `give exactly one of ${oneOf}`,
     })

@@ -57,17 +57,37 @@ describe('the tarball', () => {
     const documents = [
       'ARCHITECTURE.md',
       'CHANGELOG.md',
+      'CONTRIBUTING.md',
+      'EVIDENCE.md',
       'LICENSE',
       'README.md',
-      'docs/calls.md',
+      'SECURITY.md',
       'ops/RUNBOOK.md',
       'package.json',
     ]
-    expect(packed.filter((path) => !path.startsWith('dist/')).toSorted()).toEqual(documents)
+    const others = /^(docs\/.*|ops\/examples\/[\w-]+\/README|shared\/\w+\/(FORMAT|PROTOCOL))\.md$/
+    expect(packed.filter((path) => !path.startsWith('dist/') && !others.test(path)).toSorted()).toEqual(documents)
     expect(packed.filter((path) => path.startsWith('dist/') && !/\.(js|d\.ts)$/.test(path))).toEqual([])
     expect(packed.filter((path) => /(^|\/)test\//.test(path))).toEqual([])
   })
+
+  it('holds every file that the README and the pages in docs link to', async () => {
+    const pages = packed.filter((path) => path === 'README.md' || /^docs\/.*\.md$/.test(path))
+    expect(pages.length).toBeGreaterThan(10)
+    const links = await Promise.all(pages.map(async (page) => linksOf(await readFile(join(ROOT, page), 'utf8'), page)))
+    expect(links.flat().filter(({ target }) => !packed.includes(target))).toEqual([])
+  })
 })
+
+interface Link {
+  readonly page: string
+  readonly target: string
+}
+
+function linksOf(text: string, page: string): readonly Link[] {
+  const links = [...text.matchAll(/\]\((?![a-z]+:|#)([^)#\s]+)/g)]
+  return links.map(([, link = '']) => ({ page, target: join(dirname(page), link) }))
+}
 
 describe('the installed command', () => {
   it('prints the version of the package', async () => {

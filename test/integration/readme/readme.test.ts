@@ -1,34 +1,45 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process'
+/** The README, followed by a stranger: each block as it stands, and its tables compared with the code. */
+import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
-import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { primaryConfig } from '../../../primary/config.ts'
-import { replicaConfig } from '../../../replica/config.ts'
-import { readConfig } from '../../../shared/config/read-config.ts'
-import { blocksOf, shellLines } from './blocks.ts'
+import { freePorts } from '../../../ops/cluster/ports.ts'
+import { systemEntropy } from '../../../shared/clock.ts'
+import { FRESHNESS_DEFAULTS, freshnessFault, revocationBoundMs } from '../../../shared/freshness/bound.ts'
+import { LEASE_MS_MAX } from '../../../shared/limits.ts'
+import { type Block, blocksOf, shellLines, typedCommands } from './blocks.ts'
+import { masked } from './masked.ts'
+import { ROOT, runSnippet } from './snippets.ts'
+import { expectOutput, withMacaroond } from './typist.ts'
 
-const root = join(import.meta.dirname, '../../..')
-const blocks = new Map(blocksOf(readFileSync(join(root, 'README.md'), 'utf8')).map((block) => [block.name, block]))
-const run = promisify(execFile)
+const README = readFileSync(join(ROOT, 'README.md'), 'utf8')
+const blocks = new Map(blocksOf(README).map((block) => [block.name, block]))
 
-const ENTRIES = {
-  'macaroond/worker': 'replica/worker/sdk.ts',
-  'macaroond/signer': 'primary/signer/sdk.ts',
-  macaroond: 'shared/library.ts',
-} as const
+const LINES_MAX = 150
+const CELL_CHARS_MAX = 100
+const PICTURE_COLUMNS_MAX = 80
 
-function code(name: string): string {
-  const block = blocks.get(name)
-  if (block === undefined) throw new Error(`the README has no block ${name}`)
-  return block.code
+function block(name: string): Block {
+  const found = blocks.get(name)
+  if (found === undefined) throw new Error(`the README has no block ${name}`)
+  return found
+}
+
+/** The cells of the rows of all tables. */
+function rows(): readonly (readonly string[])[] {
+  const lines = README.split('\n').filter((line) => line.startsWith('|') && !/^[|\s:-]+$/.test(line))
+  return lines.map((line) =>
+    line
+      .split('|')
+      .slice(1, -1)
+      .map((cell) => cell.trim()),
+  )
 }
 
 /** A background program of the README, in a process group of its own, as a terminal would have it. */
 function startBackground(line: string): { readonly child: ChildProcess; readonly said: () => string } {
-  const child = spawn('bash', ['-c', line], { cwd: root, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn('bash', ['-c', line], { cwd: ROOT, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
   let said = ''
   for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => (said += chunk.toString()))
   return { child, said: () => said }
@@ -40,13 +51,31 @@ async function interrupt(child: ChildProcess): Promise<number | null> {
   return ended
 }
 
+interface ScriptRun {
+  readonly status: number | null
+  readonly text: string
+}
+
+/** Runs a script in bash, and afterwards ends what it left in the background. */
+function script(text: string, cwd: string, env: NodeJS.ProcessEnv = process.env): Promise<ScriptRun> {
+  return new Promise((resolve) => {
+    const whole = `trap 'kill $(jobs -p) 2> /dev/null; wait' EXIT\n${text}`
+    const child = spawn('bash', ['-c', whole], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] })
+    let said = ''
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (said += chunk.toString()))
+    child.once('close', (status) => resolve({ status, text: said }))
+  })
+}
+
 describe('the README', () => {
   let folder = ''
   let cluster: ReturnType<typeof startBackground> | undefined
+  const here = (text: string): string =>
+    text.replaceAll('./demo', join(folder, 'demo')).replaceAll(/(token|narrow)\.txt/g, (file) => join(folder, file))
 
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'macaroond-readme-'))
-    cluster = startBackground(code('cluster').replace('./demo', join(folder, 'demo')))
+    cluster = startBackground(block('cluster').code.replace('./demo', join(folder, 'demo')))
     await vi.waitUntil(() => existsSync(join(folder, 'demo/cluster.json')), { timeout: 50_000, interval: 100 })
   })
 
@@ -55,70 +84,80 @@ describe('the README', () => {
     rmSync(folder, { recursive: true, force: true })
   })
 
+  test('is short, and its tables fit a narrow page', () => {
+    expect(README.trimEnd().split('\n').length).toBeLessThanOrEqual(LINES_MAX)
+    expect(
+      rows()
+        .flat()
+        .filter((cell) => cell.length > CELL_CHARS_MAX),
+    ).toEqual([])
+    expect(
+      block('picture')
+        .code.split('\n')
+        .filter((line) => line.length > PICTURE_COLUMNS_MAX),
+    ).toEqual([])
+  })
+
   test('has no block that this suite does not run', () => {
-    const files = ['primary.toml', 'archive.toml', 'replica.toml']
-    const names = ['start', 'cluster', 'session', 'worker', 'signer', 'holder', 'init', ...files]
+    const names = ['picture', 'start', 'cluster', 'session', 'worker', 'production']
     expect([...blocks.keys()].toSorted()).toEqual(names.toSorted())
   })
 
+  test('computes outage and bound of each lease as the code does', () => {
+    const leases = rows().flatMap(([lease = '', outage, bound]) =>
+      /^\d+\b/.test(lease) ? [{ lease_ms: parseInt(lease, 10), outage, bound }] : [],
+    )
+    expect(leases.map(({ lease_ms }) => lease_ms)).toContain(FRESHNESS_DEFAULTS.lease_ms)
+    for (const { lease_ms, outage, bound } of leases) {
+      const settings = { ...FRESHNESS_DEFAULTS, lease_ms }
+      expect(freshnessFault(settings)).toBe(undefined)
+      expect(lease_ms).toBeLessThanOrEqual(LEASE_MS_MAX)
+      // The last lease may have been asked for just before the next ping was due.
+      expect(outage).toBe(`${Math.floor((lease_ms - settings.ping_ms) / 100) / 10} s`)
+      expect(bound).toBe(`${(revocationBoundMs(settings) / 1_000).toFixed(1)} s`)
+    }
+  })
+
   test('names two commands to start with: CI runs the first, the second proves the tour’s steps', async () => {
-    const lines = shellLines(code('start')).map(({ line }) => line)
+    const lines = shellLines(block('start').code).map(({ line }) => line)
     expect(lines).toEqual(['npm ci', 'npm start'])
-    expect(readFileSync(join(root, '.ci/run'), 'utf8')).toContain('npm ci')
+    expect(readFileSync(join(ROOT, '.ci/run'), 'utf8')).toContain('npm ci')
     const tour = startBackground('npm start')
     await expect.poll(tour.said, { timeout: 55_000 }).toMatch(/(\d+) of \1 steps passed[\s\S]*until Ctrl-C/)
     await interrupt(tour.child)
   })
 
-  test('makes a cluster whose configurations can be started', async () => {
-    const dir = join(folder, 'prod')
-    const script = code('init')
-      .replaceAll('macaroond ', `"${process.execPath}" ops/cli.ts `)
-      .replaceAll('--dir prod', `--dir ${dir}`)
-    await run('bash', ['-ec', script], { cwd: root })
-    expect(readConfig(join(dir, 'primary/primary.toml'), primaryConfig).cluster).toBe('prod')
-    expect(readConfig(join(dir, 'fra/replica.toml'), replicaConfig).primary.address).toBe('db1.example.com:7400')
-    expect(existsSync(join(dir, 'workers/batch/worker.toml'))).toBe(true)
-  })
-
-  test('has a session whose every line ends as it says', async () => {
-    const here = (text: string): string =>
-      text.replaceAll('./demo', join(folder, 'demo')).replaceAll(/(token|narrow)\.txt/g, (file) => join(folder, file))
-    const lines = shellLines(code('session'))
-    const script = lines.map(({ line }) => `${here(line)}\necho "@status $?" >&3`).join('\n')
-    const path = join(folder, 'session.sh')
-    writeFileSync(path, `shopt -s expand_aliases\nexec 3>"${join(folder, 'statuses')}"\n${script}\n`)
-    const { stdout } = await run('bash', [path], { cwd: root })
-    const statuses = [...readFileSync(join(folder, 'statuses'), 'utf8').matchAll(/@status (\d+)/g)].map((m) =>
-      Number(m[1]),
+  test('has a session that prints what it shows, in a shell with its alias', async () => {
+    const commands = typedCommands(block('session').code)
+    const out = (index: number): string => join(folder, `said-${index}`)
+    const typed = commands.map(
+      ({ line }, index) =>
+        `{ ${here(line.replace(/ {2}#.*/, ''))}\n} > ${out(index)} 2>&1\necho $? >> "${folder}/statuses"`,
     )
-    expect(statuses.map((status, index) => ({ ...lines[index], status }))).toEqual(lines)
-    expect(stdout).toContain('op = read')
-    expect(stdout).toContain('laptop stolen')
+    await script(`shopt -s expand_aliases\n${typed.join('\n')}`, ROOT)
+    const statuses = readFileSync(join(folder, 'statuses'), 'utf8').trim().split('\n').map(Number)
+    expect(statuses).toEqual(commands.map(({ status }) => status))
+    for (const [index, { line, output }] of commands.entries())
+      if (output !== '') expectOutput(readFileSync(out(index), 'utf8'), output, line)
   })
 
-  test.for([
-    ['worker', /^401: revoked Bearer error="invalid_token"/],
-    ['signer', /seq: \d+[\s\S]*durability: 'replica'/],
-    ['holder', /^mcn1_/],
-  ] as const)('has code for a %s that runs as it stands', async ([name, expected]) => {
-    let source = code(name)
-    for (const [entry, file] of Object.entries(ENTRIES)) {
-      source = source.replace(`from '${entry}'`, `from '${pathToFileURL(join(root, file)).href}'`)
-    }
-    writeFileSync(join(folder, `${name}.ts`), source)
-    const { stdout } = await run(process.execPath, [join(folder, `${name}.ts`)], { cwd: folder })
-    expect(stdout).toMatch(expected)
+  test('has code for a service that runs as it stands', async () => {
+    expect(await runSnippet(block('worker'), folder)).toBe('401 revoked\n')
   })
 
-  test('has configuration files that are valid', () => {
-    const primary = `${code('primary.toml')}\n${code('archive.toml')}`
-    for (const [name, text, schema] of [
-      ['primary.toml', primary, primaryConfig],
-      ['replica.toml', code('replica.toml'), replicaConfig],
-    ] as const) {
-      writeFileSync(join(folder, name), text)
-      expect(readConfig<object>(join(folder, name), schema)).toHaveProperty('cluster', 'prod')
-    }
+  test('makes a production cluster on one machine that verifies in two regions', async () => {
+    const ports = await freePorts(3, systemEntropy)
+    const code = block('production').code.replaceAll(
+      /127\.0\.0\.1:740(\d)/g,
+      (_, node) => `127.0.0.1:${ports[Number(node)]}`,
+    )
+    expect(shellLines(code).length).toBeLessThanOrEqual(10)
+    const { MACAROOND_PROFILE: _, ...env } = process.env
+    writeFileSync(join(folder, 'token.txt'), '')
+    const ran = await script(`set -e\n${code}`, folder, { ...env, PATH: withMacaroond(folder) })
+    expect(ran.status, ran.text).toBe(0)
+    expect(ran.text).toContain('ALL 2 REGIONS ANSWER')
+    for (const region of ['fra', 'sin'])
+      expect(masked(ran.text)).toContain(`accepted: <id> for alice of acme\njudged in ${region} by`)
   })
 })
