@@ -35,12 +35,12 @@ export function configurationPage(): string {
     '',
     ...fileSection(
       '`primary.toml`',
-      'The primary reads `[[peers]]` again on SIGHUP, and everything else when it starts.',
+      '`macaroond reload` and SIGHUP have the primary read `[[peers]]` again. Everything else needs a restart.',
       primaryConfig,
     ),
     ...fileSection(
       '`replica.toml`',
-      'A replica reads `[[peers]]` again on SIGHUP, and everything else when it starts.',
+      '`macaroond reload --region NAME` and SIGHUP have a replica read `[[peers]]` and `verify_open` again. Everything else needs a restart.',
       replicaConfig,
     ),
     ...fileSection(
