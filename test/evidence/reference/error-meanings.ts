@@ -187,6 +187,10 @@ export const ERROR_MEANINGS: Readonly<Record<ErrorCode, Meaning>> = {
   protocol_violation: means('the other end broke the protocol', 'check both versions; report it if they fit'),
   timeout: means('no answer came in time', ASK_AGAIN),
   overloaded: means('the node has more calls than it can take', ASK_AGAIN),
+  replica_unavailable: means(
+    'the replica answers, and cannot judge tokens now: it has no lease',
+    'check the primary and the network to it; `macaroond status` shows why',
+  ),
   closed: means('the node or the client is closing', 'try again in a few seconds'),
 
   permission_denied: means('the role or the orgs of this identity do not allow the call', 'use a profile that may'),
