@@ -60,6 +60,7 @@ export function revokeIssued(
   const { wantedMs, later } = untilOf(state, command, context)
   const named = subject === undefined ? { kind: 'org' as const, org } : { kind: 'subject' as const, org, subject }
   const untilMs = reachInForce(state, { ...named, seq: 0, untilMs: wantedMs, expiresAt: 0 }) ?? wantedMs
+  if (command.untilMs === undefined && context.believed !== undefined) state.lostMintsUntilMs ??= wantedMs
   const appended = append(state, { ...named, untilMs, expiresAt: 0 }, command, context)
   const { rows, seq, already } = appended
   if (untilMs >= state.issue.lastMs) state.issue = resumeNonces(untilMs)
@@ -159,10 +160,14 @@ function untilOf(
   })
 }
 
-/** The cut-off already in force, if nothing has been minted since; a second one would revoke nothing more. */
-function reachInForce({ revocations, issue }: AuthorityState, cutOff: CutOff): number | undefined {
+/**
+ * The cut-off already in force, if nothing has been minted since; a second one would revoke nothing more. The database does not
+ * show every mint: a restore may have lost some. So this process must have cut off up to a time after those, too.
+ */
+function reachInForce({ revocations, issue, lostMintsUntilMs }: AuthorityState, cutOff: CutOff): number | undefined {
   const reach = revocations.cutOffs.reach(cutOff)
-  return reach !== undefined && reach >= issue.lastMs ? reach : undefined
+  if (reach === undefined) return undefined
+  return reach >= Math.max(issue.lastMs, lostMintsUntilMs ?? Infinity) ? reach : undefined
 }
 
 /** Marks the key as retired in the state, and returns the key that mints now; undefined if none is left. */

@@ -247,6 +247,24 @@ test('the same cut-off is a new one if a token was minted in between', () => {
   expect(tester.outcome(later, 'acme')).toBe('revoked')
 })
 
+test.each([
+  ['of a subject', { subject: 'alice' }],
+  ['of an org', {}],
+  ['up to a named time', { subject: 'alice', untilMs: NOW_MS + 2_000 }],
+])('a cut-off %s reaches tokens that a restore lost, although the same one is on record', (_, named) => {
+  const tester = new Tester()
+  tester.issued('acme', 'alice')
+  tester.revokeIssued('acme', { ...named, untilMs: undefined })
+  const restored = tester.state.issue
+  tester.nowMs += 1_000
+  const lost = tester.issued('acme', 'alice')
+  // A restore to before this mint; the next process knows only what the database has.
+  Object.assign(tester.state, { issue: restored, lostMintsUntilMs: undefined })
+  tester.nowMs += 1_000
+  expect(tester.revokeIssued('acme', named)).toMatchObject({ already: false })
+  expect(tester.outcome(lost, 'acme')).toBe('revoked')
+})
+
 const REFUSED: readonly (readonly [string, (tester: Tester) => unknown, string])[] = [
   ['a cut-off in the future', (tester) => tester.revokeIssued('acme', { untilMs: NOW_MS + 1 }), 'request_invalid'],
   ['a cut-off of no org of ours', (tester) => tester.revokeIssued('nobody'), 'org_unknown'],

@@ -159,4 +159,11 @@ export const PRIMARY_MUTANTS: readonly CoreMutant[] = [
     replace: 'return JSON.stringify([timeline, seq, kind === key])',
     by: 'test/primary/adoption.test.ts',
   },
+  {
+    name: 'a cut-off on record counts for tokens that a restore lost',
+    file: 'primary/authority/revoke.ts',
+    find: 'reach >= Math.max(issue.lastMs, lostMintsUntilMs ?? Infinity)',
+    replace: 'reach >= issue.lastMs',
+    by: 'test/primary/authority/revoke.test.ts',
+  },
 ]
