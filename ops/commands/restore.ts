@@ -80,7 +80,7 @@ export function addRestore(parent: Command, terminal: Terminal): void {
       '{"file", "plan": {"txid", "timestampMs", "files", "bytes", "estimatedSeconds", "next", "grain"} | null,',
       ' "carried": {"revocations", "sources": [{"from", "known", "carried"}]} | null, "unread", "remarks",',
       ' "head": {"witnessed", "by" | "why"} | null, "waiting": [{"from", "revocations"}], "refusing": [{"from", "revocations"}],',
-      ' "begun": {"epoch", "timeline", "txid"} | null}; a dry run has no "begun", and "file" is null',
+      ' "begun": {"epoch", "timeline", "txid", "owed"} | null}; a dry run has no "begun", and "file" is null',
       'grain: "newest"; "transaction" if the next state that can be restored is the next transaction; else "merged"',
     ],
     exit: '1 when the archive is damaged or does not have that state, 2 when it needs --yes or --accept-head, 5 when the file exists',

@@ -2,14 +2,16 @@
  * Evidence: the facts from one place that must outlive a restore. These are revocations above all, retired keys and disabled
  * orgs, the issue clock, the longest lease, the epochs, and the head of the audit chain that the restore abandons.
  */
-import { dueAsRevocations } from '../../primary/store/due-cut-offs.ts'
+import type { DueCutOffRow } from '../../primary/authority/rows.ts'
+import { readDueCutOffs } from '../../primary/store/due-cut-offs.ts'
 import { type Configured, readConfigured } from '../../shared/database/configured.ts'
 import { type ForgottenRecord, readForgottenRecords } from '../../shared/database/forgotten.ts'
 import { checkMeta, MetaReader } from '../../shared/database/meta.ts'
 import { readRevocationColumns, type RevocationColumns } from '../../shared/database/revocation-columns.ts'
+import type { Timeline } from '../../shared/ids.ts'
 import type { Position } from '../../shared/position.ts'
 import type { Database } from '../../shared/sqlite/open-database.ts'
-import type { Unsigned } from '../../shared/database/unsigned.ts'
+import { readUnsigned, type Unsigned } from '../../shared/database/unsigned.ts'
 
 /** The kind of place that evidence comes from. Only some kinds can be a witness, or give proof of a token's expiry. */
 export type EvidenceSource =
@@ -59,6 +61,11 @@ export interface DatabaseEvidence {
   /** All rows of `root_keys`, for orgs that would have no active key left. */
   readonly keys: readonly Readonly<Record<string, string | number | Buffer>>[]
   readonly epochs: readonly { readonly epoch: number; readonly timeline: string; readonly base_txid: number }[]
+  readonly timeline: Timeline
+  /** Cut-offs that were requested while the clock was in doubt, and are not appended yet. */
+  readonly due: readonly DueCutOffRow[]
+  /** Revocations that an earlier restore found unsigned, for an operator to decide on. */
+  readonly unsigned: readonly Unsigned[]
   readonly audit: { readonly seq: number; readonly head: Uint8Array }
   /** The revocations that operators gave up, of every history. */
   readonly forgotten: readonly ForgottenRecord[]
@@ -84,7 +91,7 @@ export function evidenceOfDatabase(
     configured: readConfigured(db),
     cluster,
     position: { epoch, txid },
-    revocations: [...allRevocations(db), ...dueAsRevocations(db, meta.schema)],
+    revocations: [...allRevocations(db)],
     issueClockMs,
     leaseMsMax,
     database: {
@@ -94,6 +101,9 @@ export function evidenceOfDatabase(
         .prepare<[], Record<string, string | number | Buffer>>('SELECT * FROM root_keys ORDER BY generation')
         .all(),
       epochs: db.prepare<[], DatabaseEvidence['epochs'][number]>('SELECT epoch, timeline, base_txid FROM epochs').all(),
+      timeline: meta.timeline,
+      due: readDueCutOffs(db, meta.schema),
+      unsigned: readUnsigned(db, meta.schema),
       audit: { seq: auditSeq, head: auditHead },
       forgotten: readForgottenRecords(db, meta.schema),
       thirdParties: {

@@ -108,7 +108,8 @@ function secondsFor(bytes: number, bytesPerSecond: number = BYTES_PER_SECOND): n
 
 export function restoredDocument({ preview, begun, left }: Restored, file: string): object {
   const remarks = left === undefined ? preview.remarks : [...preview.remarks, left]
-  const after = begun === undefined ? null : { epoch: begun.epoch, timeline: begun.timeline, txid: begun.txid }
+  const after =
+    begun === undefined ? null : { epoch: begun.epoch, timeline: begun.timeline, txid: begun.txid, owed: begun.owed }
   return { file, ...previewDocument({ ...preview, remarks }), begun: after }
 }
 
@@ -121,6 +122,12 @@ export function restoredLines({ preview, begun, left }: Restored, file: string):
     `restored ${file}: epoch ${begun.epoch} begins at transaction ${begun.txid}`,
     'next: stop the old primary permanently, put this file into an empty data folder as macaroond.db, and start the primary;',
     'replicas fetch a snapshot from it by themselves',
+    ...(begun.owed === 0 ? [] : [owedLine(begun.owed)]),
     ...preview.refusing.map(refusingLine),
   ]
+}
+
+function owedLine(owed: number): string {
+  const these = owed === 1 ? '1 cut-off was requested' : `${owed} cut-offs were requested`
+  return `note: ${these} while the clock was in doubt: the primary appends ${owed === 1 ? 'it' : 'them'} at its start, before it mints`
 }

@@ -4,6 +4,7 @@
  */
 import type { Clock, Entropy } from '../../shared/clock.ts'
 import { ed25519PublicKey } from '../../shared/crypto.ts'
+import { newTimeline } from '../../shared/database/epochs.ts'
 import { AUDIT_START } from '../../shared/database/audit-chain.ts'
 import { SCHEMA, SCHEMA_VERSION } from '../../shared/database/schema.ts'
 import { signingKeyContext } from '../../shared/database/signing-key.ts'
@@ -41,7 +42,7 @@ export function createAuthorityDatabase(db: Database, options: CreateOptions): v
 /** The first epoch counts as settled, because no earlier primary can exist. */
 function insertFirstRows(db: Database, { cluster, kek, clock, entropy, signingSeed }: CreateOptions): void {
   const now = clock.wallMs()
-  const timeline = entropy.bytes(16).toString('hex')
+  const timeline = newTimeline(entropy)
   const seed = signingSeed ?? entropy.bytes(32)
   const entry = { atMs: now, actor: 'primary', action: 'database.create', org: '', target: cluster }
   const audit = nextAuditRow(AUDIT_START, { ...entry, detail: { epoch: FIRST_EPOCH, timeline } })

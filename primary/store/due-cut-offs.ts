@@ -1,9 +1,7 @@
 /** Reads the cut-offs that wait until time is believed (authority/due-cut-offs.ts). The table exists since schema 5. */
-import type { RevocationColumns } from '../../shared/database/revocation-columns.ts'
-import { keyOfRow, type StoredRevocation as LogColumns, rowOfColumns } from '../../shared/database/revocation-log.ts'
+import { type StoredRevocation as LogColumns, rowOfColumns } from '../../shared/database/revocation-log.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import type { Database } from '../../shared/sqlite/open-database.ts'
-import { TIME_OF_REQUEST } from '../authority/due-cut-offs.ts'
 import type { DueCutOffRow } from '../authority/rows.ts'
 
 /** The first schema with this table. */
@@ -19,19 +17,6 @@ interface Columns extends Omit<LogColumns, 'expires_at'> {
 export function readDueCutOffs(db: Database, schema: number): readonly DueCutOffRow[] {
   if (schema < SINCE_SCHEMA) return []
   return db.prepare<[], Columns>('SELECT * FROM due_cut_offs ORDER BY seq').all().map(rowOf)
-}
-
-/**
- * The due cut-offs as rows of the log of revocations, each up to the time of its request. A restore writes these rows. They
- * reach no further, because the restored history may have minted tokens after the request, and these must stay valid.
- */
-export function dueAsRevocations(db: Database, schema: number): readonly RevocationColumns[] {
-  return readDueCutOffs(db, schema).map(({ seq, cutOff, atMs, actor, reason }) => {
-    const untilMs = cutOff.untilMs === TIME_OF_REQUEST ? atMs : Math.min(cutOff.untilMs, atMs)
-    const key = keyOfRow({ ...cutOff, untilMs, seq, expiresAt: 0 })
-    const named = { kind: cutOff.kind, org: cutOff.org, key: { hex: key.toString('hex') } }
-    return { ...named, at_ms: atMs, expires_at: 0, actor, reason }
-  })
 }
 
 function rowOf({ seq, kind, org, key, at_ms: atMs, actor, reason }: Columns): DueCutOffRow {

@@ -1,5 +1,6 @@
 /** Reads the table `epochs`: number, timeline and first transaction of every epoch that this authority has had. */
-import { type Epoch, txid, type Txid } from '../ids.ts'
+import type { Entropy } from '../clock.ts'
+import { type Epoch, timeline, type Timeline, txid, type Txid } from '../ids.ts'
 import type { Database } from '../sqlite/open-database.ts'
 
 /** The timelines of all epochs, the current one included. */
@@ -17,4 +18,9 @@ export function readBase(db: Database, epoch: Epoch): Txid {
 export function readEpochs(db: Database): ReadonlyMap<string, number> {
   const rows = db.prepare<[], { timeline: string; epoch: number }>('SELECT timeline, epoch FROM epochs').all()
   return new Map(rows.map(({ timeline, epoch }) => [timeline, epoch]))
+}
+
+/** 16 random bytes: no two epochs of any cluster have one timeline. */
+export function newTimeline(entropy: Entropy): Timeline {
+  return timeline(entropy.bytes(16).toString('hex'))
 }

@@ -56,25 +56,35 @@ export class UnsignedReader {
   }
 
   #read(): UnsignedPart {
-    const statement = this.#db.prepare<[number, number], UnsignedRow>(
-      'SELECT timeline, epoch, seq, columns FROM unsigned_revocations ORDER BY id LIMIT ? OFFSET ?',
-    )
-    const denials = statement.all(this.#limit, this.#first).map(({ timeline, epoch, seq, columns }) => ({
-      timeline: asTimeline(timeline),
-      epoch: asEpoch(epoch),
-      seq,
-      columns: JSON.parse(columns) as RevocationColumns,
-    }))
+    const denials = rowsOf(this.#db, this.#limit, this.#first)
     const all = this.#db.prepare<[], number>('SELECT count(*) FROM unsigned_revocations').pluck().get() ?? 0
     return { denials, remaining: all - this.#first - denials.length }
   }
 }
 
-export function insertUnsigned(db: Database, { timeline, epoch, seq, columns }: Unsigned): void {
-  db.prepare('INSERT INTO unsigned_revocations (timeline, epoch, seq, columns) VALUES (?, ?, ?, ?)').run(
-    timeline,
-    epoch,
-    seq,
-    JSON.stringify(columns),
+/** All of them, in the order found. */
+export function readUnsigned(db: Database, schema: number): readonly Unsigned[] {
+  return schema < SCHEMA_MIN ? [] : rowsOf(db, -1, 0)
+}
+
+function rowsOf(db: Database, limit: number, offset: number): readonly Unsigned[] {
+  const statement = db.prepare<[number, number], UnsignedRow>(
+    'SELECT timeline, epoch, seq, columns FROM unsigned_revocations ORDER BY id LIMIT ? OFFSET ?',
   )
+  return statement.all(limit, offset).map(({ timeline, epoch, seq, columns }) => ({
+    timeline: asTimeline(timeline),
+    epoch: asEpoch(epoch),
+    seq,
+    columns: JSON.parse(columns) as RevocationColumns,
+  }))
+}
+
+/** A row that is there is not inserted again. */
+export function insertUnsigned(db: Database, { timeline, epoch, seq, columns }: Unsigned): void {
+  const row = [timeline, epoch, seq, JSON.stringify(columns)]
+  const where = 'timeline = ? AND epoch = ? AND seq = ? AND columns = ?'
+  db.prepare(
+    `INSERT INTO unsigned_revocations (timeline, epoch, seq, columns)
+      SELECT ?, ?, ?, ? WHERE NOT EXISTS (SELECT 1 FROM unsigned_revocations WHERE ${where})`,
+  ).run(...row, ...row)
 }

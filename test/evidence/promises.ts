@@ -271,7 +271,7 @@ export const PROMISES: readonly Promised[] = [
       proof('primary/commit-log/without-room'),
       proof('integration/cluster/doubt', 'a primary with its clock an hour ahead revokes'),
       proof('integration/cluster/doubt', 'a cut-off that is due outlives a restart'),
-      proof('ops/restore/new-epoch', 'cut-offs that the restored state still owes'),
+      proof('ops/restore/new-epoch', 'a cut-off that a state owes'),
       proof('integration/cluster/disk-reserve', 'revocations go on while the disk is full'),
       proof('recovery/archive/lanes', 'uploads go on while the primary’s disk is full'),
       proof('integration/cluster/doubt', 'a foreign write lock'),

@@ -8,13 +8,14 @@ import { type Evidence, evidenceOfDatabase } from '../../../ops/restore/evidence
 import { beginEpoch } from '../../../ops/restore/new-epoch.ts'
 import { TIME_OF_REQUEST } from '../../../primary/authority/due-cut-offs.ts'
 import { createAuthorityDatabase } from '../../../primary/store/create-database.ts'
-import { dueAsRevocations } from '../../../primary/store/due-cut-offs.ts'
+import type { DueCutOff } from '../../../primary/authority/rows.ts'
+import { readDueCutOffs } from '../../../primary/store/due-cut-offs.ts'
 import { RowWriter } from '../../../primary/store/row-writer.ts'
 import { systemClock, systemEntropy } from '../../../shared/clock.ts'
 import { MetaReader } from '../../../shared/database/meta.ts'
-import { RevocationLog } from '../../../shared/database/revocation-log.ts'
+import { readRevocationColumns } from '../../../shared/database/revocation-columns.ts'
 import { SCHEMA_VERSION } from '../../../shared/database/schema.ts'
-import { UnsignedReader } from '../../../shared/database/unsigned.ts'
+import { insertUnsigned, readUnsigned, UnsignedReader } from '../../../shared/database/unsigned.ts'
 import { epoch, timeline } from '../../../shared/ids.ts'
 import { RESTORE_TXID_JUMP } from '../../../shared/limits.ts'
 import { kekFromHex } from '../../../shared/sealing.ts'
@@ -49,27 +50,65 @@ test.each([
   expect(begun).toMatchObject({ epoch: claimed + 1, txid: 9 + jumps * RESTORE_TXID_JUMP })
 })
 
-test('cut-offs that the restored state still owes reach their requested time, and are settled', () => {
+const HIGHEST = { epoch: 1, txid: 9, written: 1 } as const
+const HEAD = { from: 'the archive’s head', source: { kind: 'archive' }, signed: true } as const
+const REQUESTED = { atMs: 5_000, steadyMs: undefined, actor: 'operator', reason: 'doubt' } as const
+const OF_ORG = { kind: 'org', org: 'acme', untilMs: TIME_OF_REQUEST } as const
+const OF_BOB = { kind: 'subject', org: 'acme', subject: 'bob', untilMs: 4_000 } as const
+
+/** A database that owes these cut-offs, at transaction `at` of the timeline of `like`. */
+function owing(due: readonly DueCutOff[], { at = 1, like }: { at?: number; like?: Database } = {}): Database {
   const db = database()
   const rows = new RowWriter(db)
-  const asked = { atMs: 5_000, steadyMs: undefined, actor: 'operator', reason: 'doubt' }
-  const [org, subject] = [
-    { kind: 'org', org: 'acme', untilMs: TIME_OF_REQUEST },
-    { kind: 'subject', org: 'acme', subject: 'bob', untilMs: 4_000 },
-  ] as const
-  rows.write({ table: 'due_cut_offs', row: { seq: 1, cutOff: org, ...asked } })
-  rows.write({ table: 'due_cut_offs', row: { seq: 2, cutOff: subject, ...asked } })
-  // Another place tells of the second one.
-  const [, told] = dueAsRevocations(db, SCHEMA_VERSION)
-  const carried = { revocations: told === undefined ? [] : [told], sources: [], alone: [] }
-  const highest = { epoch: 1, txid: 9, written: 1 }
-  beginEpoch(db, { evidence: [], carried, waiting: [], clock: systemClock, entropy: systemEntropy, highest })
-  expect(new RevocationLog(db).after(0, 10)).toMatchObject([
-    { seq: 1, kind: 'subject', subject: 'bob', untilMs: 4_000 },
-    { seq: 2, kind: 'org', org: 'acme', untilMs: 5_000 },
-  ])
-  expect(new MetaReader(db).read().revocationSeq).toBe(2)
-  expect(dueAsRevocations(db, SCHEMA_VERSION)).toEqual([])
+  for (const [index, cutOff] of due.entries())
+    rows.write({ table: 'due_cut_offs', row: { seq: index + 1, cutOff, ...REQUESTED } })
+  const line = new MetaReader(like ?? db).read().timeline
+  db.prepare('UPDATE meta SET txid = ?, timeline = ?').run(at, line)
+  return db
+}
+
+/** Adds a cut-off as the append of a due one writes it. */
+function appended(db: Database, cutOff: DueCutOff, untilMs: number, reason: string = REQUESTED.reason): Database {
+  const revocation = { ...cutOff, untilMs, seq: 1, expiresAt: 0 }
+  const row = { revocation, org: cutOff.org, atMs: 9_000, actor: REQUESTED.actor, reason }
+  new RowWriter(db).write({ table: 'revocations', row })
+  db.prepare('UPDATE meta SET revocation_seq = 1').run()
+  return db
+}
+
+function owedAfter(db: Database, others: readonly Database[] = []): readonly DueCutOff[] {
+  const evidence = others.map((other) => evidenceOfDatabase(HEAD, other))
+  const restored = readRevocationColumns(db, 0, -1).map(({ columns }) => columns)
+  const carried = carryOver(restored, evidence)
+  const common = { waiting: [], clock: systemClock, entropy: systemEntropy, highest: HIGHEST }
+  const { owed } = beginEpoch(db, { evidence, carried, ...common })
+  const due = readDueCutOffs(db, SCHEMA_VERSION).map(({ cutOff }) => cutOff)
+  expect(due).toHaveLength(owed)
+  return due
+}
+
+describe('a cut-off that a state owes', () => {
+  test('stays due in the restored database: only a believed clock can tell the time of its request', () => {
+    expect(owedAfter(owing([OF_ORG, OF_BOB]))).toEqual([OF_ORG, OF_BOB])
+  })
+
+  test('is carried from a newer state, which requested it after the restored time', () => {
+    const restored = owing([])
+    expect(owedAfter(restored, [owing([OF_BOB], { at: 5, like: restored })])).toEqual([OF_BOB])
+  })
+
+  test('is settled where a newer state of its history lacks it', () => {
+    const restored = owing([OF_ORG, OF_BOB])
+    expect(owedAfter(restored, [owing([OF_ORG], { at: 5, like: restored })])).toEqual([OF_ORG])
+  })
+
+  test('is settled where another history has appended it, and by no other revocation', () => {
+    expect(owedAfter(owing([OF_ORG]), [appended(owing([]), OF_ORG, 9_000)])).toEqual([])
+    expect(owedAfter(owing([OF_ORG]), [appended(owing([]), OF_ORG, 9_000, 'another reason')])).toEqual([OF_ORG])
+    expect(owedAfter(owing([OF_ORG]), [appended(owing([]), OF_BOB, 9_000)])).toEqual([OF_ORG])
+    // The part that was in force at once reaches the last mint only.
+    expect(owedAfter(appended(owing([OF_ORG]), OF_ORG, 4_999))).toEqual([OF_ORG])
+  })
 })
 
 /** As one state of a history has it: third parties by name, and those that were removed by then. */
@@ -125,4 +164,20 @@ test('unsigned revocations have numbers of no real history: giving them up gives
   expect(denials.map((one) => [one.epoch, one.seq])).toEqual([3, 4, 3, 4].map((seq) => [1, seq]))
   const timelines = new Set(denials.map(({ timeline }) => timeline))
   expect([timelines.size, timelines.has(own.timeline)]).toEqual([2, false])
+})
+
+test('unsigned revocations that wait in a newer state go on waiting, each once, under their own numbers', () => {
+  const one = {
+    timeline: timeline('a'.repeat(32)),
+    epoch: epoch(1),
+    seq: 3,
+    columns: { kind: 'org_disabled', org: 'acme' },
+  }
+  const [restored, newer] = [database(), database()]
+  insertUnsigned(restored, one)
+  for (const seq of [3, 4]) insertUnsigned(newer, { ...one, seq })
+  const evidence = [evidenceOfDatabase(HEAD, newer)]
+  const common = { carried: carryOver([], evidence), waiting: [], clock: systemClock, entropy: systemEntropy }
+  beginEpoch(restored, { ...common, evidence, highest: HIGHEST })
+  expect(readUnsigned(restored, SCHEMA_VERSION)).toEqual([one, { ...one, seq: 4 }])
 })
