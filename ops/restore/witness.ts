@@ -44,42 +44,54 @@ export function judgeHead({ evidence, claims, epoch }: HeadOptions): HeadVerdict
  * so all of them together know everything. A replica that did not answer may be the only one that knows the newest revocation.
  */
 function byReplicas(evidence: readonly Evidence[], epoch: number): HeadVerdict {
-  const newest = newestOf(evidence)
+  const states = namingStates(evidence)
+  const newest = states.at(-1)
   if (newest === undefined)
     return unwitnessed('no state was read that names the replicas which could acknowledge a revocation')
-  const { configured, position, from } = newest
-  if (configured === undefined)
-    return unwitnessed(
-      `the newest state that was read (${placeText(position)}, ${from}) does not name the replicas which could acknowledge a revocation`,
-    )
-  if (configured.durability !== 'replica' || configured.degraded) {
+  for (const { configured, position, from } of states) {
+    if (configured === undefined)
+      return unwitnessed(
+        `${placeText(position)} of ${from} does not name the replicas which could acknowledge a revocation`,
+      )
+    if (configured.durability === 'replica' && !configured.degraded) continue
     const how = configured.degraded ? 'in degraded mode' : `with durability "${configured.durability}"`
     return unwitnessed(`revocations were acknowledged ${how}: only the old primary’s disk (--old-data) has all of them`)
   }
-  const missing = configured.replicas.filter(({ peerId }) => !evidence.some((one) => answered(one, peerId, epoch)))
-  const names = missing.map(({ region, peerId }) => region || peerId).join(', ')
-  if (missing.length === 0 && configured.replicas.length > 0)
+  const named = states.flatMap(({ configured }) => configured?.replicas ?? [])
+  const replicas = [...new Map(named.map((one) => [one.peerId, one])).values()]
+  const missing = replicas.filter(({ peerId }) => !evidence.some((one) => answered(one, peerId, epoch)))
+  if (missing.length === 0 && replicas.length > 0)
     return {
       witnessed: true,
-      by: `all ${configured.replicas.length} configured replicas, which answered in epoch ${epoch}`,
+      by: `all ${replicas.length} replicas that ${placeText(newest.position)} names, which answered in epoch ${epoch}`,
     }
+  const names = missing.map(({ region, peerId }) => region || peerId).join(', ')
   return unwitnessed(`no answer with pages of epoch ${epoch} came from ${names || 'any replica'}`)
+}
+
+type State = Evidence & { readonly position: EpochTxid }
+
+/**
+ * The states that name the replicas, oldest first: the newest one whose pages were compared, and every later one that a running
+ * replica reports. Nobody compared a running replica's answer, so it may add replicas and take none away.
+ */
+function namingStates(evidence: readonly Evidence[]): readonly State[] {
+  const states = evidence
+    .flatMap((one) => (one.position === undefined ? [] : { ...one, position: one.position }))
+    .toSorted((a, b) => compareEpochTxid(a.position, b.position) || Number(isNaming(a)) - Number(isNaming(b)))
+  const compared = states.findLast(({ source }) => source.kind !== 'replica')
+  const isLater = ({ position }: State): boolean =>
+    compared === undefined || compareEpochTxid(position, compared.position) > 0
+  const later = states.filter((one) => one.source.kind === 'replica' && isLater(one))
+  return compared === undefined ? later : [compared, ...later]
+}
+
+function isNaming({ configured }: Evidence): boolean {
+  return configured !== undefined
 }
 
 function answered({ source, position }: Evidence, peerId: string, epoch: number): boolean {
   return source.kind === 'replica' && source.peerId === peerId && position?.epoch === epoch
-}
-
-/** The evidence with the newest position. Of several at one position, one that names the configured replicas. */
-function newestOf(evidence: readonly Evidence[]): (Evidence & { readonly position: EpochTxid }) | undefined {
-  let newest: (Evidence & { readonly position: EpochTxid }) | undefined
-  for (const one of evidence) {
-    const { position } = one
-    if (position === undefined) continue
-    const order = newest === undefined ? 1 : compareEpochTxid(position, newest.position)
-    if (order > 0 || (order === 0 && newest?.configured === undefined)) newest = { ...one, position }
-  }
-  return newest
 }
 
 function isUpTo(a: EpochTxid, b: EpochTxid): boolean {

@@ -147,17 +147,16 @@ export class Adoption {
   /** Adopts from one replica after the other, so that a denial that two replicas report is adopted once. */
   async #adopt(): Promise<void> {
     this.#adopting = true
-    try {
-      for (const { from, denials } of this.#reports.all) await this.#adoptFrom(from, denials)
-    } catch (error) {
-      this.#options.log.warn(
-        { error: reportOf(error) },
-        'could not adopt revocations of an undone history; trying again',
-      )
-    } finally {
-      this.#adopting = false
-      this.#judge()
+    for (const { from, denials } of this.#reports.all) {
+      try {
+        await this.#adoptFrom(from, denials)
+      } catch (error) {
+        const what = 'could not adopt revocations of an undone history; trying again'
+        this.#options.log.warn({ from, error: reportOf(error) }, what)
+      }
     }
+    this.#adopting = false
+    this.#judge()
   }
 
   async #adoptFrom(from: string, denials: readonly Denial[]): Promise<void> {

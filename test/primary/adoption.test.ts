@@ -154,9 +154,10 @@ test('a transaction of one replica’s denials ends at the limit of its epoch', 
 
 const NONE = { part: { denials: [], remaining: 0 }, next: () => false }
 
-function adoption(onLook = (): void => undefined): Adoption {
+function adoption(onLook = (): void => undefined, onSubmit = (_: Command): void => undefined): Adoption {
   const submit = async (command: Command): Promise<never> => {
     await Promise.resolve()
+    onSubmit(command)
     return { answer: authority.do(command).answer, position: { epoch: 1, txid: txid(1), checksum: 0n } } as never
   }
   const replicas = new Map([
@@ -190,6 +191,16 @@ test('one replica can revoke at most a thousand tokens in an epoch; another has 
       ['P2', 0],
     ]),
   )
+})
+
+test('a replica whose denials cannot be written keeps no other replica waiting', async () => {
+  const parts = adoption(undefined, (command) => {
+    if (command.kind === 'revocations.adopt' && command.from === 'P1') throw new Error('refused')
+  })
+  parts.reported('P1', told([denial(token(1))]))
+  parts.reported('P2', told([denial(token(2))]))
+  await vi.waitFor(() => expect(authority.state.revocationSeq).toBe(1))
+  expect(authority.state.adopted).toEqual(new Map([['P2', 1]]))
 })
 
 test('a denial that waits for the issue clock is adopted once tokens were minted after it', async () => {

@@ -74,6 +74,25 @@ describe('the newest state was seen', () => {
   })
 })
 
+describe('a running replica, whose answer nobody compared,', () => {
+  const later = (configured: Configured): Partial<Evidence> => ({ position: place(10), configured })
+
+  test('takes no replica away that a compared state names', () => {
+    const alone = later({ ...BOTH, replicas: [{ peerId: 'A', region: 'fra' }] })
+    expect(head([archive(), replica('A', alone)])).toBe(false)
+    expect(head([archive(), replica('A', alone), replica('B')])).toBe(true)
+    const next = { position: place(1, 2), configured: alone.configured }
+    expect(head([archive(), replica('A', next)], [], 2)).toBe(false)
+  })
+
+  test('does not talk a compared state out of less durability', () => {
+    for (const less of [{ degraded: true }, { durability: 'archive' as const }]) {
+      expect(head([archive({ ...BOTH, ...less }), replica('A', later(BOTH)), replica('B')])).toBe(false)
+      expect(head([archive(), replica('A', later({ ...BOTH, ...less })), replica('B')])).toBe(false)
+    }
+  })
+})
+
 test('a known newer position adds a question and removes none', () => {
   expect(newerThanRead([archive()], [claim(9)])).toEqual([])
   expect(newerThanRead([archive()], [claim(10)])).toEqual([expect.stringContaining('you know of 1.')])

@@ -19,8 +19,15 @@ export const RESTORE_MUTANTS: readonly CoreMutant[] = [
   {
     name: 'a replica that was configured and did not answer is no reason to ask for the head',
     file: 'ops/restore/witness.ts',
-    find: 'if (missing.length === 0 && configured.replicas.length > 0)',
-    replace: 'if (missing.length < configured.replicas.length)',
+    find: 'if (missing.length === 0 && replicas.length > 0)',
+    replace: 'if (missing.length < replicas.length)',
+    by: 'test/ops/restore/witness.test.ts',
+  },
+  {
+    name: 'a running replica says alone which replicas must answer',
+    file: 'ops/restore/witness.ts',
+    find: 'return compared === undefined ? later : [compared, ...later]',
+    replace: 'return states.slice(-1)',
     by: 'test/ops/restore/witness.test.ts',
   },
   {
