@@ -14,7 +14,7 @@ import { compareEpochTxid, type EpochTxid } from './witness.ts'
 export function carryUnsigned(db: Database, databases: readonly DatabaseEvidence[]): void {
   const all = databases.flatMap(({ unsigned }) => unsigned)
   if (all.length === 0) return
-  migrate(db)
+  raiseSchema(db)
   for (const one of all) insertUnsigned(db, one)
 }
 
@@ -22,7 +22,7 @@ export function carryUnsigned(db: Database, databases: readonly DatabaseEvidence
 export function carryForgotten(db: Database, databases: readonly DatabaseEvidence[]): void {
   const all = databases.flatMap(({ forgotten }) => forgotten)
   if (all.length === 0) return
-  migrate(db)
+  raiseSchema(db)
   for (const one of all) insertForgotten(db, one)
 }
 
@@ -33,7 +33,7 @@ export function carryForgotten(db: Database, databases: readonly DatabaseEvidenc
  */
 export function writeUnsigned(db: Database, waiting: readonly PendingRevocations[], entropy: Entropy): void {
   if (waiting.length === 0) return
-  migrate(db)
+  raiseSchema(db)
   for (const { revocations } of waiting) {
     const timeline = newTimeline(entropy)
     for (const one of revocations) insertUnsigned(db, { ...one, timeline })
@@ -41,7 +41,7 @@ export function writeUnsigned(db: Database, waiting: readonly PendingRevocations
 }
 
 /** Raises a database of schema 4, for tables that only schema 5 has. */
-export function migrate(db: Database): void {
+export function raiseSchema(db: Database): void {
   if (new MetaReader(db).read().schema >= SCHEMA_VERSION) return
   db.exec(MIGRATE_4_TO_5)
   db.prepare('UPDATE meta SET schema = ?').run(SCHEMA_VERSION)

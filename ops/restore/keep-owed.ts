@@ -5,7 +5,7 @@ import { RowWriter } from '../../primary/store/row-writer.ts'
 import type { Meta } from '../../shared/database/meta.ts'
 import { rowOfColumns, type StoredRevocation } from '../../shared/database/revocation-log.ts'
 import type { Database } from '../../shared/sqlite/open-database.ts'
-import { migrate } from './carry-rows.ts'
+import { raiseSchema } from './carry-rows.ts'
 import type { Evidence } from './evidence.ts'
 import { owedCutOffs } from './owed-cut-offs.ts'
 
@@ -19,7 +19,7 @@ export function keepOwed(db: Database, { timeline, txid, schema }: Meta, evidenc
   if (states.every(({ due }) => due.length === 0)) return 0
   const reaches = reachesByRequest(db)
   const owed = owedCutOffs(states, (due, reachMs) => (reaches.get(requestOf(due.cutOff, due)) ?? -1) >= reachMs)
-  migrate(db)
+  raiseSchema(db)
   db.exec('DELETE FROM due_cut_offs')
   const rows = new RowWriter(db)
   for (const [index, due] of owed.entries()) rows.write({ table: 'due_cut_offs', row: { ...due, seq: index + 1 } })

@@ -18,7 +18,7 @@ import {
   carryForgotten,
   carryStates,
   carryUnsigned,
-  migrate,
+  raiseSchema,
   removeThirdParties,
   writeUnsigned,
 } from './carry-rows.ts'
@@ -115,7 +115,7 @@ function write(db: Database, options: NewEpochOptions): NewEpoch {
 
 /** Records that this epoch began without revocations, so that all denials of replicas wait for an operator. */
 function rememberWithoutRevocations(db: Database, { epoch }: Pick<NewEpoch, 'epoch'>): void {
-  migrate(db)
+  raiseSchema(db)
   db.prepare('UPDATE meta SET without_revocations_epoch = ?').run(epoch)
 }
 

@@ -166,7 +166,7 @@ test('unsigned revocations have numbers of no real history: giving them up gives
   expect([timelines.size, timelines.has(own.timeline)]).toEqual([2, false])
 })
 
-test('unsigned revocations that wait in a newer state go on waiting, each once, under their own numbers', () => {
+test('unsigned revocations of a newer state go on waiting, each once, under their own numbers', () => {
   const one = {
     timeline: timeline('a'.repeat(32)),
     epoch: epoch(1),
