@@ -23,6 +23,8 @@ export const CAVEATS_TOTAL_MAX = 1_000
 /** Work on one bundle: HMACs plus boxes opened, and attempts to match a discharge with a caveat. */
 export const HMACS_TOTAL_MAX = 8_192
 export const DISCHARGE_TRIALS_MAX = 1_024
+/** Bytes of the first-party caveats of a bundle, because a caveat is compiled before it is judged: 64 for each caveat. */
+export const CAVEAT_BYTES_TOTAL_MAX: number = 64 * CAVEATS_TOTAL_MAX
 /** The condition inside a ticket, which the third party must check. */
 export const CONDITION_BYTES_MAX = 2_048
 export const SUBJECT_BYTES_MAX = 255
@@ -88,6 +90,10 @@ export const PREDICATE_CACHED_BYTES_MAX = 256
 export const ACCESS_KEYS_MAX = 64
 export const ACCESS_KEY_CHARS_MAX = 64
 export const ACCESS_VALUE_CHARS_MAX = 4096
+/** All values of an access. It is the longest list of values with 512 characters each. */
+export const ACCESS_CHARS_MAX: number = LIST_ITEMS_MAX * 512
+/** Comparisons of a value with a caveat, for one bundle: every caveat of the longest token with the longest list, and more. */
+export const COMPARISONS_MAX = 32_768
 export const TTL_SECONDS_MAX: number = 100 * 365 * 86_400
 /** M in ARCHITECTURE.md: a service token expires at most this long after its exchange. */
 export const SERVICE_TTL_SECONDS_MAX: number = 90 * 86_400
@@ -124,6 +130,7 @@ export const OFFLINE_MACAROON_BYTES_MAX: number = 128 * 1024
 export const OFFLINE_FIELD_BYTES_MAX: number = 64 * 1024
 export const OFFLINE_CAVEATS_MAX = 1_000
 export const OFFLINE_HMACS_MAX = 300_000
+export const OFFLINE_COMPARISONS_MAX = 10_000_000
 export const OFFLINE_INPUT_BYTES_MAX: number = 1024 * 1024
 export const KEY_FILE_BYTES_MAX: number = 64 * 1024
 

@@ -34,11 +34,11 @@ export function offlineJudge({ exact, access, nowMs }: OfflineFacts): CaveatJudg
   const known = new Set(parsePairs(access).keys())
   const predicates = new PredicateCache()
   return {
-    judge: (caveat) => {
-      if (literal.judge(caveat).ok) return { ok: true }
+    judge: (caveat, work) => {
+      if (literal.judge(caveat, work).ok) return { ok: true }
       const { text, predicate } = predicates.compile(caveat)
       const understood = predicate.kind === 'value' ? known.has(predicate.key) : ALWAYS_KNOWN.has(predicate.kind)
-      return understood ? language.judge(caveat) : notGiven(text)
+      return understood ? language.judge(caveat, work) : notGiven(text)
     },
     describe: (caveat) => language.describe(caveat),
   }

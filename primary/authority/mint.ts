@@ -1,6 +1,7 @@
 /** Mints a token: issues one from nothing, for an org and a subject, with the caveats that the signer asks for. */
 import { MacaroondError } from '../../shared/errors.ts'
-import { CAVEATS_MAX, SUBJECT_BYTES_MAX, TTL_SECONDS_MAX } from '../../shared/limits.ts'
+import { CAVEATS_MAX, SUBJECT_BYTES_MAX, TOKEN_BYTES_MAX, TTL_SECONDS_MAX } from '../../shared/limits.ts'
+import { tooLarge } from '../../shared/macaroon/format-errors.ts'
 import { checkPredicate } from '../../shared/macaroon/predicate/compile.ts'
 import type { CommandOf } from './commands.ts'
 import { issueToken } from './issue.ts'
@@ -9,7 +10,7 @@ import type { Decision, DecisionContext } from './decision.ts'
 
 type Mint = CommandOf<'token.mint'>
 
-/** Throws request_invalid, and what `issueToken` throws. */
+/** Throws request_invalid, token_too_large, caveat_malformed, and what `issueToken` throws. */
 export function mint(state: AuthorityState, command: Mint, context: DecisionContext): Decision {
   checkMint(command)
   const { org, subject } = command
@@ -44,5 +45,12 @@ function checkMint(command: Mint): void {
       'the time to live is a whole number of seconds up to 100 years, or 0 for none',
     )
   }
+  checkCaveats(caveats)
+}
+
+/** Judges the bytes first: a caveat is compiled in the turn of every other write, and costs work by its length. */
+function checkCaveats(caveats: readonly string[]): void {
+  const bytes = caveats.reduce((sum, caveat) => sum + Buffer.byteLength(caveat), 0)
+  if (bytes > TOKEN_BYTES_MAX) throw tooLarge(`its caveats have ${bytes} bytes`, TOKEN_BYTES_MAX)
   for (const caveat of caveats) checkPredicate(caveat)
 }

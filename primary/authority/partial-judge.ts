@@ -6,19 +6,20 @@
 import type { Predicate } from '../../shared/macaroon/predicate/predicate.ts'
 import type { ForeignFacts } from '../../shared/verifier/access.ts'
 import type { CaveatJudge } from '../../shared/verifier/caveat-judge.ts'
-import { judgeByFacts, predicateOf } from '../../shared/verifier/facts-judge.ts'
+import { judgeByFacts, judgeCompiled, predicateOf } from '../../shared/verifier/facts-judge.ts'
 import type { TokenTables } from '../../shared/verifier/revocation-status.ts'
 
 /**
  * The judge never throws. Its reasons: `caveat_unknown`, `caveat_refused`, and the reasons that a named token is refused for.
  */
 export function judgePartially(facts: ForeignFacts, tables: TokenTables): CaveatJudge {
-  const whole = judgeByFacts(facts, tables)
   return {
-    ...whole,
-    judge: (caveat) => {
-      const { predicate } = predicateOf(caveat)
-      return predicate.kind !== 'unknown' && isUndecided(predicate, facts) ? { ok: true } : whole.judge(caveat)
+    ...judgeByFacts(facts, tables),
+    judge: (caveat, work) => {
+      const compiled = predicateOf(caveat)
+      const { predicate } = compiled
+      if (predicate.kind !== 'unknown' && isUndecided(predicate, facts)) return { ok: true }
+      return judgeCompiled(compiled, { facts, tables, work })
     },
   }
 }

@@ -3,12 +3,14 @@
  * the facts that the verifying node states itself. Caveats are judged by both together.
  */
 import {
+  ACCESS_CHARS_MAX,
   ACCESS_KEY_CHARS_MAX,
   ACCESS_KEYS_MAX,
   ACCESS_VALUE_CHARS_MAX,
   LIST_ITEMS_MAX,
   ORG_CHARS_MAX,
 } from '../limits.ts'
+import { AskedValue } from '../macaroon/predicate/asked-value.ts'
 import { isKey } from '../macaroon/predicate/clause.ts'
 import { isRefused, type Refused, refused } from './verdict.ts'
 
@@ -37,7 +39,7 @@ export interface Context {
 /** The facts by which caveats are judged. */
 export interface ForeignFacts {
   /** A Map, because the caller chooses the keys, and `__proto__` must be an ordinary one. */
-  readonly values: ReadonlyMap<string, readonly string[]>
+  readonly values: ReadonlyMap<string, readonly AskedValue[]>
   readonly nowEarliestMs: number
   readonly nowLatestMs: number
   readonly stalenessMs: number | undefined
@@ -59,8 +61,8 @@ export function readFacts(access: unknown, context: Context): Facts | Refused {
   if (isRefused(facts)) return facts
   const org = facts.values.get('org')
   if (org === undefined) return refused('org_missing', 'the access names no org')
-  const [name = '', another] = org
-  if (another !== undefined || name.length > ORG_CHARS_MAX)
+  const [name, another] = org.map(({ text }) => text)
+  if (name === undefined || another !== undefined || name.length > ORG_CHARS_MAX)
     return malformed(`it must name one org, of at most ${ORG_CHARS_MAX} characters`)
   return { org: name, ...facts }
 }
@@ -78,13 +80,16 @@ export function readForeignFacts(access: unknown, context: Context): ForeignFact
 function factsOf(access: Readonly<Record<string, unknown>>, context: Context): ForeignFacts | Refused {
   const keys = Object.keys(access)
   if (keys.length > ACCESS_KEYS_MAX) return malformed(`it has more than ${ACCESS_KEYS_MAX} keys`)
-  const values = new Map<string, readonly string[]>()
+  const values = new Map<string, readonly AskedValue[]>()
+  let chars = 0
   for (const key of keys) {
     const fault = keyFault(key)
     if (fault !== undefined) return malformed(fault)
     const asked = askedValues(access[key])
     if (asked === undefined) return malformed(`the value of ${key} is not text, or a list of texts, within the limits`)
     values.set(key, asked)
+    for (const { text } of asked) chars += text.length
+    if (chars > ACCESS_CHARS_MAX) return malformed(`its values have more than ${ACCESS_CHARS_MAX} characters in all`)
   }
   return { values: withNodeValues(values, context), ...timesOf(context) }
 }
@@ -99,10 +104,10 @@ function keyFault(key: string): string | undefined {
  * The values of one key, or undefined if they are malformed. An empty list is refused, because every caveat would allow it.
  * An undefined value is refused, because a conditional caveat (`key?`) would not apply to it.
  */
-function askedValues(value: unknown): readonly string[] | undefined {
+function askedValues(value: unknown): readonly AskedValue[] | undefined {
   const asked: readonly unknown[] = Array.isArray(value) ? Array.from(value) : [value]
   if (asked.length === 0 || asked.length > LIST_ITEMS_MAX) return undefined
-  return asked.every(isValue) ? asked : undefined
+  return asked.every(isValue) ? asked.map((text) => new AskedValue(text)) : undefined
 }
 
 function isValue(value: unknown): value is string {
@@ -110,11 +115,11 @@ function isValue(value: unknown): value is string {
 }
 
 function withNodeValues(
-  values: Map<string, readonly string[]>,
+  values: Map<string, readonly AskedValue[]>,
   { region, peer }: Context,
-): Map<string, readonly string[]> {
-  if (region !== undefined) values.set('region', [region])
-  if (peer !== undefined) values.set('peer', [peer])
+): Map<string, readonly AskedValue[]> {
+  if (region !== undefined) values.set('region', [new AskedValue(region)])
+  if (peer !== undefined) values.set('peer', [new AskedValue(peer)])
   return values
 }
 

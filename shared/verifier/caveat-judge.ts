@@ -1,9 +1,10 @@
 /** The interface between clearing and the language of caveats. `facts-judge.ts` and `with-key.ts` implement it. */
 import type { Refused } from './verdict.ts'
+import type { WorkBudget } from './work.ts'
 
-/** Judges one first-party caveat for one access. It is called only with caveats of verified macaroons. */
+/** Judges one first-party caveat for one access. It is called only with caveats of verified macaroons. It counts its work. */
 export interface CaveatJudge {
-  readonly judge: (caveat: Uint8Array) => CaveatVerdict
+  readonly judge: (caveat: Uint8Array, work: WorkBudget) => CaveatVerdict
   /** For explanations: the caveat as text, and its condition. */
   readonly describe: (caveat: Uint8Array) => { readonly caveat: string; readonly wanted?: string }
 }

@@ -11,6 +11,7 @@ import type { ForeignFacts } from './access.ts'
 import type { Allowed, CaveatJudge, CaveatVerdict } from './caveat-judge.ts'
 import { statusOfNamed, type TokenTables } from './revocation-status.ts'
 import { type Refused, refused } from './verdict.ts'
+import { type WorkBudget, workExceeded } from './work.ts'
 
 /** Shared by all verifications of the process, because tokens of one service repeat the same caveats. */
 const predicates = new PredicateCache()
@@ -22,10 +23,10 @@ export function predicateOf(caveat: Uint8Array): CompiledCaveat {
 
 const ALLOWED: Allowed = { ok: true }
 
-/** Never throws. Refuses with `caveat_unknown`, `caveat_refused`, `unavailable` (staleness), or a named token's reasons. */
+/** Never throws. Refuses with `caveat_unknown`, `caveat_refused`, `unavailable`, `work_exceeded`, or as a named token is. */
 export function judgeByFacts(facts: ForeignFacts, tables: TokenTables): CaveatJudge {
   return {
-    judge: (caveat) => judgeCompiled(predicates.compile(caveat), facts, tables),
+    judge: (caveat, work) => judgeCompiled(predicates.compile(caveat), { facts, tables, work }),
     describe: (caveat) => {
       const { text, predicate } = predicates.compile(caveat)
       return 'wanted' in predicate ? { caveat: text, wanted: predicate.wanted } : { caveat: text }
@@ -33,20 +34,23 @@ export function judgeByFacts(facts: ForeignFacts, tables: TokenTables): CaveatJu
   }
 }
 
-/** Judges one caveat that is already compiled. */
-export function judgeCompiled(
-  { text, predicate }: CompiledCaveat,
-  facts: ForeignFacts,
-  tables: TokenTables,
-): CaveatVerdict {
-  if (predicate.kind === 'unknown') return unknownCaveat(text, predicate.wanted)
-  return judgePredicate(predicate, text, facts, tables)
+/** Everything by which a caveat is judged, beside its own text. */
+export interface Circumstances {
+  readonly facts: ForeignFacts
+  readonly tables: TokenTables
+  readonly work: WorkBudget
 }
 
-function judgePredicate(predicate: Predicate, caveat: string, facts: ForeignFacts, tables: TokenTables): CaveatVerdict {
+/** Judges one caveat that is already compiled. */
+export function judgeCompiled({ text, predicate }: CompiledCaveat, circumstances: Circumstances): CaveatVerdict {
+  if (predicate.kind === 'unknown') return unknownCaveat(text, predicate.wanted)
+  return judgePredicate(predicate, text, circumstances)
+}
+
+function judgePredicate(predicate: Predicate, caveat: string, { facts, tables, work }: Circumstances): CaveatVerdict {
   switch (predicate.kind) {
     case 'value':
-      return judgeValue(predicate, facts, caveat)
+      return judgeValue(predicate, caveat, facts, work)
     case 'time':
       return allowsTime(predicate, facts) ? ALLOWED : caveatRefused('the time is outside', caveat, predicate.wanted)
     case 'staleness':
@@ -61,10 +65,11 @@ function judgePredicate(predicate: Predicate, caveat: string, facts: ForeignFact
 }
 
 /** A caveat on a key that the access lacks refuses, unless it is conditional (`key?`). Every value must be allowed. */
-function judgeValue(predicate: ValuePredicate, facts: ForeignFacts, caveat: string): CaveatVerdict {
+function judgeValue(predicate: ValuePredicate, caveat: string, facts: ForeignFacts, work: WorkBudget): CaveatVerdict {
   const { key, conditional, wanted } = predicate
   const asked = facts.values.get(key)
   if (asked === undefined) return conditional ? ALLOWED : caveatRefused(`${key} is not stated`, caveat, wanted)
+  if (!work.spendComparisons(asked.length)) return workExceeded(work)
   return asked.every(predicate.allows) ? ALLOWED : caveatRefused(`${key} is not allowed`, caveat, wanted)
 }
 

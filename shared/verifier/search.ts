@@ -61,7 +61,7 @@ export class Search {
       const unavailable = this.#onFresherState(root)
       if (unavailable !== undefined) return unavailable
     }
-    return this.#work.exceeded ? workExceeded() : (this.#furthest?.refusal ?? refusal)
+    return this.#work.exceeded ? workExceeded(this.#work) : (this.#furthest?.refusal ?? refusal)
   }
 
   /** Searches again as if the state were fresh. If that clears, the verdict is `unavailable` instead of a final refusal. */
@@ -151,7 +151,7 @@ export class Search {
     rest: Rest,
     trace?: DischargeTrace[],
   ): Refused | undefined {
-    if (!this.#work.spendTrial()) return workExceeded()
+    if (!this.#work.spendTrial()) return workExceeded(this.#work)
     if (depth > this.#work.limits.depth) return this.#note(tooDeep(caveat))
     const caveats: CaveatTrace[] | undefined = trace === undefined || this.#traced.has(node.index) ? undefined : []
     this.#traced.add(node.index)
@@ -176,7 +176,7 @@ export class Search {
     const presented: string[] = []
     for (const [place, { cid, vid }] of node.macaroon.caveats.entries()) {
       if (vid !== undefined) continue
-      const verdict = this.#judge.judge(cid)
+      const verdict = this.#judge.judge(cid, this.#work)
       if (trace !== undefined) trace[place] = this.#traceOf(cid, verdict)
       if (!verdict.ok) refusal = graver(refusal, verdict)
       else if (verdict.note !== undefined) notes.push(verdict.note)

@@ -42,9 +42,16 @@ export function verifyDischarges(
   if (discharges.length > limits.discharges) return tooLarge('discharges', limits.discharges)
   const caveats = discharges.reduce((sum, discharge) => sum + discharge.caveats.length, root.macaroon.caveats.length)
   if (caveats > limits.caveats) return tooLarge('caveats in all', limits.caveats)
+  const bytes = [root.macaroon, ...discharges].reduce((sum, macaroon) => sum + caveatBytesOf(macaroon), 0)
+  if (bytes > limits.caveatBytes) return tooLarge('bytes of caveats in all', limits.caveatBytes)
   // Most tokens have no third-party caveat. Discharges in their bundle are ignored.
   if (root.caveatKeys.length === 0) return { macaroon: root.macaroon, index: 0, thirdParties: NONE }
   return new DischargeVerifier(root, discharges, work).run()
+}
+
+/** Bytes of its first-party caveats, which are compiled. A third-party caveat is only compared. */
+function caveatBytesOf({ caveats }: Macaroon): number {
+  return caveats.reduce((sum, { cid, vid }) => (vid === undefined ? sum + cid.length : sum), 0)
 }
 
 const NONE: ReadonlyMap<number, VerifiedThirdParty> = new Map()
@@ -73,7 +80,7 @@ class DischargeVerifier {
     const root = this.#add(this.#root, 0, undefined)
     for (let next = this.#queue.pop(); next !== undefined; next = this.#queue.pop()) {
       this.#connect(...next)
-      if (this.#work.exceeded) return workExceeded()
+      if (this.#work.exceeded) return workExceeded(this.#work)
     }
     return root
   }

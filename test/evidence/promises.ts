@@ -245,8 +245,14 @@ export const PROMISES: readonly Promised[] = [
   },
   {
     name: 'V6',
-    says: 'a hostile token costs bounded work',
-    proofs: [proof('shared/verifier/bundle-work'), proof('shared/verifier/fuzz'), proof('fuzz/fuzz')],
+    says: 'a hostile token or access costs bounded work',
+    proofs: [
+      proof('shared/verifier/bundle-work'),
+      proof('shared/verifier/access-work'),
+      proof('shared/macaroon/predicate/path-folding'),
+      proof('shared/verifier/fuzz'),
+      proof('fuzz/fuzz'),
+    ],
   },
   {
     name: 'V7',

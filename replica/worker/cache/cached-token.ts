@@ -112,9 +112,13 @@ function firstParty({ caveats }: Macaroon): readonly CompiledCaveat[] {
 
 /** Only `presented` caveats at the beginning of a discharge can be the third party's: a holder appends at the end. */
 function presentedBy({ caveats }: Macaroon): readonly TokenId[] {
-  const front = caveats.map(presentedIn)
-  const end = front.indexOf(undefined)
-  return front.slice(0, end === -1 ? front.length : end).filter((id) => id !== undefined)
+  const front: TokenId[] = []
+  for (const caveat of caveats) {
+    const id = presentedIn(caveat)
+    if (id === undefined) break
+    front.push(id)
+  }
+  return front
 }
 
 function presentedIn({ cid, vid }: Caveat): TokenId | undefined {

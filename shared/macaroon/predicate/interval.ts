@@ -1,9 +1,7 @@
 /** Parses whole numbers and inclusive ranges of them, in caveats and in accesses. */
+import type { Range } from './ranges.ts'
 
-export interface Interval {
-  readonly low: number
-  readonly high: number
-}
+export type Interval = Range<number>
 
 /** No sign, no leading zero, no exponent, so a number has exactly one text. */
 const INTEGER = /^(?:0|[1-9][0-9]{0,15})$/
@@ -21,10 +19,6 @@ export function parseInterval(text: string): Interval | undefined {
   const low = parseInteger(dots === -1 ? text : text.slice(0, dots))
   const high = dots === -1 ? low : parseInteger(text.slice(dots + 2))
   return low === undefined || high === undefined || high < low ? undefined : { low, high }
-}
-
-export function liesInside(inner: Interval, outer: Interval): boolean {
-  return outer.low <= inner.low && inner.high <= outer.high
 }
 
 /** True if the text looks like a range, even if `parseInterval` refuses it. */

@@ -1,6 +1,7 @@
 /** Parses and compares IP addresses and networks (CIDR). An IPv4-mapped IPv6 address (`::ffff:a.b.c.d`) counts as IPv4. */
 import { isIPv4, isIPv6 } from 'node:net'
 import { parseInteger } from './interval.ts'
+import type { Range } from './ranges.ts'
 
 export interface Network {
   readonly version: 4 | 6
@@ -10,6 +11,7 @@ export interface Network {
 
 const WIDTH_BITS = { 4: 32, 6: 128 } as const
 const MAPPED_BITS = 96
+const GROUP_DIGITS = 4
 const MAPPED_PREFIX = 0xffffn
 
 /** `10.0.0.0/8`, `2001:db8::/32`, or a single address. Bits after the prefix must be zero, because other bits are a mistake. */
@@ -31,11 +33,10 @@ export function parseNetworkAddress(text: string): Network | undefined {
   return raw && unmapped({ ...raw, prefixBits: WIDTH_BITS[raw.version] })
 }
 
-/** True if the network contains the address. `::/0` contains no IPv4 address, because an IPv6 network means IPv6 only. */
-export function containsAddress(network: Network, host: Network): boolean {
-  if (network.version !== host.version) return false
-  const hostBits = BigInt(WIDTH_BITS[network.version] - network.prefixBits)
-  return network.address >> hostBits === host.address >> hostBits
+/** The addresses of a network, as numbers. Those of IPv4 and of IPv6 must not be compared with each other. */
+export function rangeOf({ version, address, prefixBits }: Network): Range<bigint> {
+  const hostBits = BigInt(WIDTH_BITS[version] - prefixBits)
+  return { low: address, high: address | ((1n << hostBits) - 1n) }
 }
 
 function parseRaw(text: string): { version: 4 | 6; address: bigint } | undefined {
@@ -59,15 +60,20 @@ function ipv6(text: string): bigint {
   const [head = '', tail = ''] = text.split('::', 2)
   const left = groups(head)
   const right = groups(tail)
-  const zeros = Array.from({ length: 8 - left.length - right.length }, () => 0n)
-  return [...left, ...zeros, ...right].reduce((sum, group) => (sum << 16n) | group, 0n)
+  return BigInt(`0x${left}${right.padStart(8 * GROUP_DIGITS - left.length, '0')}`)
 }
 
-function groups(text: string): bigint[] {
-  if (text === '') return []
-  return text.split(':').flatMap((part) => {
-    if (!part.includes('.')) return [BigInt(`0x${part}`)]
-    const embedded = ipv4(part)
-    return [embedded >> 16n, embedded & 0xffffn]
-  })
+/** The groups of 16 bits, as hex digits. */
+function groups(text: string): string {
+  if (text === '') return ''
+  return text
+    .split(':')
+    .map((part) =>
+      part.includes('.')
+        ? ipv4(part)
+            .toString(16)
+            .padStart(2 * GROUP_DIGITS, '0')
+        : part.padStart(GROUP_DIGITS, '0'),
+    )
+    .join('')
 }

@@ -21,6 +21,13 @@ const STRAY_PERCENT = /%(?![0-9a-f]{2})/i
 const FORBIDDEN = /[\\\p{Cc}]/u
 /** Invisible characters, which file systems and databases may drop. */
 const IGNORABLE = /\p{Default_Ignorable_Code_Point}/gu
+/**
+ * Short pieces, because NFKD sorts a run of combining marks in a time that grows with its square. The order of marks, and of
+ * marks in different pieces, decides nothing here.
+ */
+const BEYOND_ASCII = /\P{ASCII}{1,16}/gu
+/** Characters that are neither ASCII nor white space decide nothing. One letter may decompose into 18 of them (U+FDFA). */
+const OTHER_LETTERS = /[^\p{ASCII}\s]+(?: [^\p{ASCII}\s]+)*/gu
 const ESCAPES = /(?:%[0-9a-f]{2})+/gi
 
 /** Most paths fit this pattern, and need no further check. */
@@ -60,7 +67,9 @@ function slashesOf(text: string): number {
  * slashes and percent signs as NFKC, and does not merge a letter of an escape with an accent that follows it.
  */
 function foldedForm(text: string): string {
-  return text.normalize('NFKD').replaceAll(IGNORABLE, '')
+  return text.replaceAll(BEYOND_ASCII, (piece) =>
+    piece.normalize('NFKD').replaceAll(IGNORABLE, '').replaceAll(OTHER_LETTERS, 'x'),
+  )
 }
 
 /** Undefined if an escape is not UTF-8, or overlong: some decoders read `%c0%af` as a slash (RFC 3629, section 10). */

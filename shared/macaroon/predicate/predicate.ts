@@ -1,5 +1,6 @@
 /** The kinds of compiled predicates. A compiled predicate is a value that is cheap to judge many times. */
 import type { Kid, Nonce, TokenId } from '../../ids.ts'
+import type { AskedValue } from './asked-value.ts'
 
 /** A predicate on a value of the access (`op`, `path`, `ip` …). */
 export interface ValuePredicate {
@@ -10,7 +11,7 @@ export interface ValuePredicate {
   /** The condition as text, for the refusal: `op in read,write`. */
   readonly wanted: string
   /** Judges ONE value. If the access has several values for the key, every one must be allowed. */
-  readonly allows: (value: string) => boolean
+  readonly allows: (value: AskedValue) => boolean
 }
 
 export interface TimePredicate {

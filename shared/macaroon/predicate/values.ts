@@ -1,9 +1,11 @@
 /** Compilers of predicates on values of the access, one for each type of value. */
+import type { AskedValue } from './asked-value.ts'
 import { type Clause, parseList } from './clause.ts'
-import { type Interval, liesInside, looksLikeRange, parseInteger, parseInterval } from './interval.ts'
-import { containsAddress, parseNetworkAddress, parseNetwork } from './network.ts'
+import { type Interval, looksLikeRange, parseInteger, parseInterval } from './interval.ts'
+import { type Network, parseNetworkAddress, parseNetwork, rangeOf } from './network.ts'
 import { isPlainPath, liesUnder } from './path.ts'
 import { unknown, type UnknownPredicate, type ValuePredicate } from './predicate.ts'
+import { Ranges } from './ranges.ts'
 
 type Compiled = ValuePredicate | UnknownPredicate
 
@@ -12,7 +14,7 @@ export function compileWord(clause: Clause, judgedBy: string = clause.key): Comp
   const words = itemsOf(clause)
   if (words === undefined) return unknown(`\`${clause.key}\` with = and a word, or in and words with commas between`)
   const allowed = new Set(words)
-  return { ...valuePredicate(clause, (value) => allowed.has(value)), key: judgedBy }
+  return { ...valuePredicate(clause, ({ text }) => allowed.has(text)), key: judgedBy }
 }
 
 /** Compiles a key of an application: an ordering operator or a range compares numbers, anything else compares words. */
@@ -23,14 +25,12 @@ export function compileWordOrNumber(clause: Clause): Compiled {
 }
 
 export function compileNumber(clause: Clause): Compiled {
-  const allowed = intervalsOf(clause)
-  if (allowed === undefined) {
+  const intervals = intervalsOf(clause)
+  if (intervals === undefined) {
     return unknown(`\`${clause.key}\` with whole numbers up to 2^53 - 1, or ranges such as 100..500`)
   }
-  return valuePredicate(clause, (value) => {
-    const asked = parseInterval(value)
-    return asked !== undefined && allowed.some((interval) => liesInside(asked, interval))
-  })
+  const allowed = new Ranges(intervals)
+  return valuePredicate(clause, ({ interval }) => interval !== undefined && allowed.contains(interval))
 }
 
 /** The allowed values as intervals. A value of the access must lie inside one of them. */
@@ -54,10 +54,16 @@ export function compileAddress(clause: Clause): Compiled {
   if (networks?.every((network) => network !== undefined) !== true) {
     return unknown('`ip` with = and an address, or in and networks such as 10.0.0.0/8 with no bits after the prefix')
   }
-  return valuePredicate(clause, (value) => {
-    const host = parseNetworkAddress(value)
-    return host !== undefined && networks.some((network) => containsAddress(network, host))
-  })
+  // An IPv6 network contains no IPv4 address, not even `::/0`.
+  const allowed = { 4: rangesOf(networks, 4), 6: rangesOf(networks, 6) }
+  return valuePredicate(
+    clause,
+    ({ address }) => address !== undefined && allowed[address.version].contains(rangeOf(address)),
+  )
+}
+
+function rangesOf(networks: readonly Network[], version: 4 | 6): Ranges<bigint> {
+  return new Ranges(networks.filter((network) => network.version === version).map(rangeOf))
 }
 
 export function compilePath(clause: Clause): Compiled {
@@ -67,9 +73,9 @@ export function compilePath(clause: Clause): Compiled {
   if (paths?.every(isPlainPath) !== true) {
     return unknown('`path` with prefix, = or in, and absolute paths without dot segments or encoded separators')
   }
-  if (op === 'prefix') return valuePredicate(clause, (path) => isPlainPath(path) && liesUnder(path, value))
+  if (op === 'prefix') return valuePredicate(clause, (path) => path.isPlainPath && liesUnder(path.text, value))
   const allowed = new Set(paths)
-  return valuePredicate(clause, (path) => isPlainPath(path) && allowed.has(path))
+  return valuePredicate(clause, (path) => path.isPlainPath && allowed.has(path.text))
 }
 
 /** The value of `=` as one item, or the list of `in`. Undefined for other operators and for malformed lists. */
@@ -78,6 +84,9 @@ function itemsOf({ op, value }: Clause): readonly string[] | undefined {
   return op === 'in' ? parseList(value) : undefined
 }
 
-function valuePredicate({ key, conditional, op, value }: Clause, allows: (value: string) => boolean): ValuePredicate {
+function valuePredicate(
+  { key, conditional, op, value }: Clause,
+  allows: (value: AskedValue) => boolean,
+): ValuePredicate {
   return { kind: 'value', key, conditional, wanted: `${key} ${op} ${value}`, allows }
 }

@@ -1,6 +1,9 @@
 /** Paths of accesses: what a prefix clears must lie below it, whatever a server behind makes of the path. */
+import { AskedValue } from '../../../shared/macaroon/predicate/asked-value.ts'
 import { compilePredicate } from '../../../shared/macaroon/predicate/compile.ts'
+import { isPlainPath } from '../../../shared/macaroon/predicate/path.ts'
 import { lenientReadings, placesOf } from '../../interop/paths/lenient-decoders.ts'
+import { isPlainByModel } from '../../shared/macaroon/predicate/plain-path-model.ts'
 
 /** Several prefixes: a file, a folder, and one that is only almost the beginning. */
 const PREFIXES = ['/a', '/a/', '/a/b', '/photos/2026/'].map((prefix) => ({
@@ -14,9 +17,12 @@ const READINGS_MAX = 64
 
 export function fuzzPath(input: Buffer): string {
   const path = input.toString('utf8')
+  if (isPlainPath(path) !== isPlainByModel(path))
+    throw new Error(`${JSON.stringify(path)} is folded otherwise than as a whole`)
+  const asked = new AskedValue(path)
   const outcomes = PREFIXES.map(({ prefix, predicate }) => {
     if (predicate.kind !== 'value') throw new Error('a prefix is not understood')
-    if (!predicate.allows(path)) return '-'
+    if (!predicate.allows(asked)) return '-'
     for (const place of allPlacesOf(path)) {
       if (!isUnder(place, prefix))
         throw new Error(`${JSON.stringify(path)} clears ${prefix}, and may resolve to ${place}`)

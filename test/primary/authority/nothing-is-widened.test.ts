@@ -10,6 +10,7 @@ import { decodeIdentifier } from '../../../shared/macaroon/identifier.ts'
 import { attenuate } from '../../../shared/macaroon/attenuate.ts'
 import { decodeTokenText, encodeTokenText } from '../../../shared/macaroon/text.ts'
 import { type Context, readForeignFacts } from '../../../shared/verifier/access.ts'
+import { WorkBudget } from '../../../shared/verifier/work.ts'
 import { judgeByFacts } from '../../../shared/verifier/facts-judge.ts'
 import { isUpperTimeBound } from '../../../primary/authority/partial-judge.ts'
 import { isRefused } from '../../../shared/verifier/verdict.ts'
@@ -205,7 +206,8 @@ test('whatever a service token clears for, all that is left of its bundle clears
         ...(discharge?.caveats ?? []).filter(({ cid }) => !isUpperTimeBound(cid)),
       ]
       expect(left).toHaveLength(shown.own.length + login.filter((text) => !/^time(?: <|-before)/.test(text)).length)
-      for (const { cid } of left) expect(judgeByFacts(facts, tables).judge(cid)).toMatchObject({ ok: true })
+      for (const { cid } of left)
+        expect(judgeByFacts(facts, tables).judge(cid, new WorkBudget())).toMatchObject({ ok: true })
     }),
     { numRuns: 400 },
   )

@@ -124,6 +124,11 @@ const REFUSED: readonly (readonly [string, Partial<Command> & { kind: Command['k
     { kind: 'token.mint', caveats: Array(8).fill(`note = ${'x'.repeat(4000)}`) },
     'token_too_large',
   ],
+  [
+    'caveats of too many bytes, of which none is looked at',
+    { kind: 'token.mint', caveats: Array(100).fill('x'.repeat(2_000)) },
+    'token_too_large',
+  ],
   ['a caveat that nothing could clear', { kind: 'token.mint', caveats: ['nonsense'] }, 'caveat_malformed'],
   ['a time in milliseconds', { kind: 'token.mint', caveats: ['time < 1800000000000'] }, 'caveat_malformed'],
   ['a negative time to live', { kind: 'token.mint', ttlSeconds: -1 }, 'request_invalid'],

@@ -29,7 +29,7 @@ describe('work', () => {
     const text = `${token}${`~${encodeBundle([discharge('login')])}`.repeat(10_000)}`
     const explained = new Node().explain(text)
     expect(outcome(explained.verdict)).toBe('token_too_large')
-    expect(explained.work).toEqual({ hmacs: 0, trials: 0 })
+    expect(explained.work).toEqual({ hmacs: 0, trials: 0, comparisons: 0 })
     expect(explained.checks.map(({ check }) => check)).toEqual(['clock', 'encoding'])
     const many = Array.from({ length: 10_000 }, () => discharge('login'))
     expect(verified([needs(root, 'login'), ...many])).toBe('token_too_large')
@@ -46,14 +46,14 @@ describe('work', () => {
 
   test('is not spent on discharges that nothing needs', () => {
     const text = bundle(mint([]), ...Array.from({ length: 64 }, () => nested('a', ['a', 'b'])))
-    expect(new Node().explain(text).work).toEqual({ hmacs: 0, trials: 0 })
+    expect(new Node().explain(text).work).toEqual({ hmacs: 0, trials: 0, comparisons: 0 })
   })
 
   test('is one verification a discharge where all of them are needed', () => {
     const names = Array.from({ length: 60 }, (_, i) => `n${i}`)
     const text = bundle(needs(mint([]), ...names), ...names.map((name) => discharge(name)))
     const { verdict, work } = new Node().explain(text)
-    expect([outcome(verdict), work]).toEqual(['ok', { hmacs: 60 * 4, trials: 60 }])
+    expect([outcome(verdict), work]).toEqual(['ok', { hmacs: 60 * 4, trials: 60, comparisons: 0 }])
   })
 
   test('ends where many caveats with one ticket and many keys meet many discharges', () => {

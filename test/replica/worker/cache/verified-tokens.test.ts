@@ -41,6 +41,19 @@ describe('a token that a replica accepted', () => {
     }
   })
 
+  test('is compared with as many values as at a replica, and no more', () => {
+    const cached = new CachedNode()
+    const names = ['a', 'b']
+    const caveats = Array.from({ length: 99 }, () => 'path prefix /a/')
+    const token = bundle(needs(mint([]), ...names), ...names.map((name) => discharge(name, caveats)))
+    const paths = Array.from({ length: 256 }, (_, i) => `/a/${i}`)
+    expect(cached.ask(token, { path: '/a/b' })).toMatchObject({ ok: true })
+    expect(cached.hit(token, { path: paths.slice(0, 100) })?.verdict).toMatchObject({ ok: true })
+    // Only a replica may refuse by a discharge, so the worker asks it.
+    expect(cached.hit(token, { path: paths })).toBeUndefined()
+    expect(cached.fresh(token, { path: paths })).toMatchObject({ reason: 'work_exceeded' })
+  })
+
   test('expires in the cache as everywhere: by its expiry, and by the time caveats of its holders', () => {
     const cached = new CachedNode()
     const seconds = NOW_MS / 1000

@@ -1,12 +1,14 @@
 import { BlockList } from 'node:net'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { containsAddress, parseNetworkAddress, parseNetwork } from '../../../../shared/macaroon/predicate/network.ts'
+import { parseNetworkAddress, parseNetwork } from '../../../../shared/macaroon/predicate/network.ts'
+import { AskedValue } from '../../../../shared/macaroon/predicate/asked-value.ts'
+import { compilePredicate } from '../../../../shared/macaroon/predicate/compile.ts'
 
 function holds(network: string, address: string): boolean | undefined {
-  const parsed = parseNetwork(network)
-  const host = parseNetworkAddress(address)
-  return parsed === undefined || host === undefined ? undefined : containsAddress(parsed, host)
+  const predicate = compilePredicate(`ip in ${network}`)
+  const asked = new AskedValue(address)
+  return predicate.kind === 'value' && asked.address !== undefined ? predicate.allows(asked) : undefined
 }
 
 describe('networks', () => {
