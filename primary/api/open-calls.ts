@@ -3,7 +3,6 @@ import type { KnownPeer } from '../../shared/channel/peers.ts'
 import type { NodeClock } from '../../shared/clock.ts'
 import { IssuedLog } from '../store/issued-log.ts'
 import type { Kek } from '../../shared/sealing.ts'
-import type { Adoption } from '../adoption/adoption.ts'
 import type { CommitLog } from '../commit-log/commit-log.ts'
 import type { GroupWriter } from '../commit-log/group-writer.ts'
 import type { Durability } from '../durability/durability.ts'
@@ -17,7 +16,7 @@ import { TokenListing } from '../store/token-listing.ts'
 import { CountingApi } from './counting-api.ts'
 import { GlobalWait } from './global-wait.ts'
 import { KekApi } from './kek-api.ts'
-import { PendingApi } from './pending-api.ts'
+import { PendingApi, type PendingApiOptions } from './pending-api.ts'
 import { RevocationsApi } from './revocations-api.ts'
 import { RevokingApi } from './revoking-api.ts'
 import { SigningApi } from './signing-api.ts'
@@ -27,11 +26,11 @@ import { Walks } from './walks.ts'
 
 export interface CallSources {
   readonly writer: GroupWriter
-  readonly commitLog: CommitLog
-  readonly publisher: Publisher
-  readonly granting: Granting
+  readonly commitLog: Pick<CommitLog, 'db'>
+  readonly publisher: Pick<Publisher, 'hasKek'>
+  readonly granting: Pick<Granting, 'book'>
   readonly durability: Durability
-  readonly adoption: Adoption
+  readonly adoption: PendingApiOptions['adoption']
   readonly ring: readonly [Kek, ...Kek[]]
   /** Longest life of a service token, seconds. */
   readonly serviceTtlSecondsMax: number

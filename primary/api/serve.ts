@@ -56,7 +56,8 @@ export function serveCalls(options: ServeCallsOptions): Promise<void> {
   return serveRpc(connection, { methods, clock, log, inTurn }).done
 }
 
-function signMethods({
+/** The calls of the `sign` channel for one peer. */
+export function signMethods({
   peer,
   signing,
   counting,
@@ -67,7 +68,7 @@ function signMethods({
   pending,
   globalWait,
   thirdParties,
-}: ServeCallsOptions): Record<SignMethod, RpcMethod> {
+}: Calls & Pick<ServeCallsOptions, 'peer'>): Record<SignMethod, RpcMethod> {
   return {
     'org.create': (value) => signing.createOrg(peer, value),
     'org.list': (value) => signing.listOrgs(peer, value),

@@ -248,7 +248,10 @@ function known<T extends object>(call: keyof typeof OPTIONS, request: T): T {
 }
 
 /** A signer over a connection to the primary's `sign` channel. */
-export function signerOver(client: PersistentClient, { timeoutMs, clock }: SignerParts): Signer {
+export function signerOver(
+  client: Pick<PersistentClient, 'call' | 'close'>,
+  { timeoutMs, clock }: SignerParts,
+): Signer {
   // The answers come from the pinned primary, so their shape is not checked.
   const call = <T>(method: string, params: object): Promise<T> =>
     client.call(method, params, { timeoutMs }) as Promise<T>

@@ -7,14 +7,13 @@ import type { Host } from '../../shared/service/host.ts'
 import { type Kid, type Nonce, type TokenId, tokenId } from '../../shared/ids.ts'
 import { type Denial, rowOfDenial } from '../../shared/protocol/denials.ts'
 import type { Command } from '../authority/commands.ts'
-import type { CommitLog } from '../commit-log/commit-log.ts'
 import { GroupWriter, type GroupWriterOptions } from '../commit-log/group-writer.ts'
 import type { RecentRevocations } from '../publisher/recent-revocations.ts'
-import { transactionsOn } from './transactions.ts'
+import { type TransactionLog, transactionsOn } from './transactions.ts'
 
 export interface OpenWriterOptions
   extends Omit<GroupWriterOptions, 'port' | 'prepare' | 'clock' | 'entropy'>, Pick<Host, 'clock' | 'entropy'> {
-  readonly commitLog: CommitLog
+  readonly commitLog: TransactionLog
   readonly revocations: RecentRevocations
 }
 

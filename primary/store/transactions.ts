@@ -14,6 +14,9 @@ import { loadState } from './load-state.ts'
 import { migrate, needsMigration } from './migrate.ts'
 import { RowWriter } from './row-writer.ts'
 
+/** The log that every commit goes to. */
+export type TransactionLog = Pick<CommitLog, 'db' | 'captureCommit' | 'positionAt'>
+
 export interface TransactionOptions {
   readonly ring: readonly Kek[]
   readonly entropy: Entropy
@@ -21,7 +24,7 @@ export interface TransactionOptions {
 
 /** `onFatal` is called for an error after which the content of the database is unknown until a restart. */
 export function transactionsOn(
-  log: CommitLog,
+  log: TransactionLog,
   { ring, entropy }: TransactionOptions,
   onFatal: (error: unknown) => void,
 ): TransactionPort {
@@ -87,7 +90,7 @@ function commitOrStop(commit: () => unknown, path: string, onFatal: (error: unkn
 }
 
 /** The transaction is committed. A full disk only delays its segment; any other error stops the primary. */
-function captureOrStop(log: CommitLog, stampMs: number, onFatal: (error: unknown) => void): Position {
+function captureOrStop(log: TransactionLog, stampMs: number, onFatal: (error: unknown) => void): Position {
   try {
     return log.captureCommit(stampMs)
   } catch (error) {

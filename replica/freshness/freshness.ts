@@ -41,7 +41,7 @@ export interface FreshnessOptions {
   readonly clock: NodeClock
   readonly entropy: Entropy
   readonly log: Log
-  readonly largestLease: LargestLease
+  readonly largestLease: Pick<LargestLease, 'leaseMs' | 'raise'>
   /** The issue clock of the applied pages, a lower bound of the present time, unix milliseconds. Undefined without pages. */
   readonly issueClockMs: () => number | undefined
   readonly acceptClock: boolean

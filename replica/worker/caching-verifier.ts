@@ -1,5 +1,4 @@
 /** The verifier that `createVerifier` returns. It answers from the cache if possible, and otherwise asks a replica. */
-import type { Identity } from '../../shared/channel/identity.ts'
 import { newBootId } from '../../shared/freshness/boot-id.ts'
 import { type ClockReading, elapsedMs } from '../../shared/freshness/clock-reading.ts'
 import { compareMarks, type Mark } from '../../shared/freshness/mark.ts'
@@ -12,7 +11,7 @@ import type { Access } from '../../shared/verifier/access.ts'
 import { refused } from '../../shared/verifier/verdict.ts'
 import { TAG_SEED_BYTES } from './cache/text-tag.ts'
 import { Listeners, revokedEventOf } from './events.ts'
-import { FeedClient } from './feed-client.ts'
+import type { VerifierFeed, VerifierLinks } from './links.ts'
 import { HomeRegion } from './region.ts'
 import { type VerifyRequest, ReplicaPool } from './replica-pool.ts'
 import type { Verifier, VerifierOptions, VerifyOptions, WorkerVerdict } from './public-types.ts'
@@ -31,13 +30,13 @@ export class CachingVerifier implements Verifier {
   readonly #timeoutMs: number
   readonly #clock: ClockReader
   readonly #cache: WorkerCache
-  readonly #feed: FeedClient | undefined
+  readonly #feed: VerifierFeed | undefined
   readonly #pool: ReplicaPool
   readonly #listeners: Listeners
   readonly #logger: ServiceLogger
   readonly #watch: VerifierWatch
 
-  constructor(options: Omit<VerifierOptions, 'identity'>, identity: Identity, host: Host = systemHost) {
+  constructor(options: Omit<VerifierOptions, 'identity'>, links: VerifierLinks, host: Host = systemHost) {
     this.#clock = new ClockReader(host.clock)
     const { cluster, replicas, cache = true, timeoutMs = DEFAULT_TIMEOUT_MS } = options
     this.#timeoutMs = timeoutMs
@@ -46,13 +45,14 @@ export class CachingVerifier implements Verifier {
     this.#cache = this.#openCache(options, host)
     const region = new HomeRegion({ region: options.region, crossRegion: options.crossRegion ?? false })
     const onChange = (): void => this.#watch.look()
-    const common = { cluster, replicas, identity, region, host, logger: this.#logger, onChange }
+    const common = { cluster, replicas, region, host, logger: this.#logger, onChange }
     const boot = newBootId(host.entropy)
     const feeding = { ...common, boot, cache: this.#cache }
     // Without a feed there is no lease, and without a lease the cache keeps nothing.
-    this.#feed = cache === false ? undefined : new FeedClient(feeding)
+    this.#feed = cache === false ? undefined : links.openFeed(feeding)
     this.#pool = new ReplicaPool({
       ...common,
+      openClient: links.openClient,
       now: () => this.#clock.read(),
       preferred: () => this.#feed?.connected,
       onAnswer: (answer, asked) => this.#cache.heard(answer, asked),

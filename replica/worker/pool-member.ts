@@ -1,9 +1,10 @@
 /** One replica of the pool: its connection, and whether it could judge a token when it was last asked. */
-import type { PersistentClient, PersistentClientOptions } from '../../shared/channel/persistent-client.ts'
+import type { PersistentClientOptions } from '../../shared/channel/persistent-client.ts'
 import type { CallOptions } from '../../shared/channel/rpc-client.ts'
 import type { Clock } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import { verifyResult } from '../../shared/protocol/verify-answer.ts'
+import type { ReplicaClient } from './links.ts'
 import { problemOf, type ReplicaProblem } from './replica-problem.ts'
 
 export type MemberCallbacks = Required<Pick<PersistentClientOptions, 'admit' | 'onChange'>>
@@ -13,7 +14,7 @@ export interface PoolMemberOptions {
   readonly peerId: string
   /** Index in the option `replicas`. */
   readonly index: number
-  readonly open: (callbacks: MemberCallbacks) => PersistentClient
+  readonly open: (callbacks: MemberCallbacks) => ReplicaClient
   readonly admit: MemberCallbacks['admit']
   readonly isForeign: () => boolean
   readonly clock: Pick<Clock, 'monotonicMs'>
@@ -27,13 +28,16 @@ interface Standing {
   readonly atMs: number
 }
 
+/** An answer that is older says nothing about the present. It is asked for more often than this. */
+const STANDING_MS_MAX = 4_000
+
 /** No token: a replica that can judge refuses it, and one that cannot answers `unavailable`. */
 const PROBE = { token: '', access: {} }
 
 export class PoolMember {
   readonly address: string
   readonly peerId: string
-  readonly client: PersistentClient
+  readonly client: ReplicaClient
   readonly #options: PoolMemberOptions
   #standing: Standing | undefined
   #probing = false
@@ -45,9 +49,10 @@ export class PoolMember {
     this.client = options.open({ admit: options.admit, onChange: () => this.#connectionChanged() })
   }
 
-  /** True if the replica is connected, and could judge a token when it was last asked. */
+  /** True if the replica is connected, and could judge a token when it was last asked, not long ago. */
   get serves(): boolean {
-    return this.client.connected && this.#standing !== undefined && this.#standing.error === undefined
+    if (!this.client.connected || this.#standing === undefined) return false
+    return this.#standing.error === undefined && this.unaskedMs <= STANDING_MS_MAX
   }
 
   /** True if the replica refuses this verifier, or is another node than the pinned one: a retry cannot help. */

@@ -64,7 +64,7 @@ export interface VerifierHealth {
 
 export interface ReplicaHealth extends NodeAddress {
   readonly connected: boolean
-  /** True if the replica could judge tokens when it was last asked; at most 3 s ago. */
+  /** True if the replica could judge tokens when it was last asked, at most 4 s ago. */
   readonly serving: boolean
   /** Null if there is none, or nothing is known yet. */
   readonly problem: ReplicaProblem | null

@@ -3,9 +3,7 @@
  * one if that fails. An `unavailable` verdict counts as a failure, so another replica is asked.
  */
 import type { z } from 'zod'
-import type { Identity } from '../../shared/channel/identity.ts'
 import { parsePeerId } from '../../shared/channel/peer-id.ts'
-import { PersistentClient } from '../../shared/channel/persistent-client.ts'
 import type { CallOptions } from '../../shared/channel/rpc-client.ts'
 import type { NodeAddress } from '../../shared/config/client-options.ts'
 import { systemHost, type Host } from '../../shared/service/host.ts'
@@ -17,6 +15,7 @@ import { explainResult, verifyResult } from '../../shared/protocol/verify-answer
 import type { Access } from '../../shared/verifier/access.ts'
 import { refused } from '../../shared/verifier/verdict.ts'
 import { connectionLog, safeLogger, type ServiceLogger } from '../../shared/service-logger.ts'
+import type { ReplicaClient, VerifierLinks } from './links.ts'
 import type { HomeRegion } from './region.ts'
 import { type MemberCallbacks, PoolMember } from './pool-member.ts'
 import { gravest, type ReplicaProblem } from './replica-problem.ts'
@@ -25,7 +24,7 @@ import type { WorkerVerdict } from './public-types.ts'
 export interface ReplicaPoolOptions {
   readonly cluster: string
   readonly replicas: readonly NodeAddress[]
-  readonly identity: Identity
+  readonly openClient: VerifierLinks['openClient']
   readonly region: HomeRegion
   /** PeerId of the replica to ask first, if there is one. */
   readonly preferred?: () => string | undefined
@@ -84,11 +83,11 @@ export class ReplicaPool {
     })
   }
 
-  #open({ address, peerId }: NodeAddress, callbacks: MemberCallbacks): PersistentClient {
-    const { cluster, identity, logger } = this.#options
+  #open({ address, peerId }: NodeAddress, callbacks: MemberCallbacks): ReplicaClient {
+    const { cluster, openClient, logger } = this.#options
     const log = connectionLog(safeLogger(logger), { address, channel: 'verify' })
-    const common = { address, peerId: parsePeerId(peerId), identity, cluster, log, host: this.#host, ...callbacks }
-    return new PersistentClient({ ...common, hello: { understands: [KNOWS_AGE] }, channel: 'verify' })
+    const common = { address, peerId: parsePeerId(peerId), cluster, log, host: this.#host, ...callbacks }
+    return openClient({ ...common, hello: { understands: [KNOWS_AGE] }, channel: 'verify' })
   }
 
   /** The replica that the next call asks first, if it is connected. */
@@ -196,7 +195,7 @@ function nobodyAnswered({ timeoutMs }: RequestLimits): string {
 }
 
 /** Repeats a call once if its connection was lost. That is safe, because judging a token changes nothing. */
-async function ask(client: PersistentClient, params: VerifyParams, options: CallOptions): Promise<VerifyResult> {
+async function ask(client: ReplicaClient, params: VerifyParams, options: CallOptions): Promise<VerifyResult> {
   const call = async (): Promise<VerifyResult> => answerOf(verifyResult, await client.call('verify', params, options))
   try {
     return await call()

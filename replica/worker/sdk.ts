@@ -10,6 +10,7 @@ import { checkConfig } from '../../shared/config/read-config.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import { CACHE_BYTES_MAX, CACHE_ENTRIES_MAX } from '../../shared/limits.ts'
 import { CachingVerifier } from './caching-verifier.ts'
+import { networkLinks } from './links.ts'
 import type { Verifier, VerifierOptions } from './public-types.ts'
 
 export { MacaroondError } from '../../shared/errors.ts'
@@ -83,5 +84,5 @@ export async function readWorkerProfile(file: string, region?: string): Promise<
  */
 export async function createVerifier(options: VerifierOptions): Promise<Verifier> {
   const checked = checkConfig('createVerifier', options, verifierOptions)
-  return new CachingVerifier(checked, await openIdentity(checked.identity))
+  return new CachingVerifier(checked, networkLinks(await openIdentity(checked.identity)))
 }

@@ -1,12 +1,7 @@
 /** The calling side of RPC: many calls at once over one connection, each with its own time limit. */
 import { systemClock, type Timers } from '../clock.ts'
 import { fromReport, MacaroondError } from '../errors.ts'
-import {
-  CONTROL_MESSAGE_BYTES_MAX,
-  REQUESTS_CLOSE_TIMEOUT_MS,
-  REQUESTS_IN_FLIGHT_MAX,
-  REQUEST_TIMEOUT_MS,
-} from '../limits.ts'
+import { REQUESTS_CLOSE_TIMEOUT_MS, REQUESTS_IN_FLIGHT_MAX, REQUEST_TIMEOUT_MS } from '../limits.ts'
 import type { Connection } from './connection.ts'
 import { decodeResponse, encodeRequest } from './rpc.ts'
 import { Sender } from './sender.ts'
@@ -64,7 +59,6 @@ export class RpcClient {
     if (refusal !== undefined) throw refusal
     const id = this.#lastId + 1
     const message = encodeRequest({ id, method, params })
-    if (message.byteLength > CONTROL_MESSAGE_BYTES_MAX) throw tooLarge(method, message.byteLength)
     this.#lastId = id
     const answered = this.#expect(id, method, options)
     this.#sender.push(message)
@@ -164,10 +158,6 @@ function timedOut(method: string, timeoutMs: number): MacaroondError {
 
 function calledOff(): MacaroondError {
   return new MacaroondError('closed', 'the call was cancelled')
-}
-
-function tooLarge(method: string, bytes: number): MacaroondError {
-  return new MacaroondError('request_invalid', `the parameters of ${method} are too large: ${bytes} bytes`)
 }
 
 function asError(cause: unknown): MacaroondError {

@@ -59,7 +59,6 @@ class ConnectionServer implements RpcServer {
   readonly done: Promise<void>
   readonly #connection: Connection
   readonly #options: ServeOptions
-  /** A Map, so that a call of `constructor` or `__proto__` finds no method. */
   readonly #methods: ReadonlyMap<string, RpcMethod>
   readonly #sender: Sender
   readonly #gone = new AbortController()
@@ -129,23 +128,9 @@ class ConnectionServer implements RpcServer {
 
   /** Never rejects. */
   async #run(request: RpcRequest): Promise<void> {
-    const answer = await this.#answer(request)
+    const { log } = this.#options
+    const answer = await answerCall(request, { methods: this.#methods, caller: this.#caller, log })
     if (!this.#gone.signal.aborted) this.#sender.push(answer)
-  }
-
-  async #answer({ id, method, params }: RpcRequest): Promise<Uint8Array> {
-    try {
-      const handler = this.#methods.get(method)
-      if (handler === undefined) throw new MacaroondError('request_invalid', NO_SUCH_METHOD)
-      const answer = encodeResult(id, await handler(params, this.#caller))
-      if (answer.byteLength > CONTROL_MESSAGE_BYTES_MAX) throw new Error(`an answer of ${answer.byteLength} bytes`)
-      return answer
-    } catch (cause) {
-      const report = publicReport(cause)
-      if (report.code === 'internal')
-        this.#options.log.error({ err: cause, method }, 'a call failed with an internal error')
-      return encodeFailure(id, report)
-    }
   }
 
   async #close(): Promise<void> {
@@ -166,5 +151,30 @@ class ConnectionServer implements RpcServer {
   #crash(cause: unknown): void {
     this.#options.log.error({ err: cause }, 'serving a connection failed with an internal error')
     this.#connection.abort(new MacaroondError('internal', 'serving the connection failed'))
+  }
+}
+
+export interface AnswerCallOptions {
+  /** A Map, so that a call of `constructor` or `__proto__` finds no method. */
+  readonly methods: ReadonlyMap<string, RpcMethod>
+  readonly caller: RpcCaller
+  readonly log: Log
+}
+
+/** Answers one call with an encoded response. Never rejects. */
+export async function answerCall(
+  { id, method, params }: RpcRequest,
+  { methods, caller, log }: AnswerCallOptions,
+): Promise<Uint8Array> {
+  try {
+    const handler = methods.get(method)
+    if (handler === undefined) throw new MacaroondError('request_invalid', NO_SUCH_METHOD)
+    const answer = encodeResult(id, await handler(params, caller))
+    if (answer.byteLength > CONTROL_MESSAGE_BYTES_MAX) throw new Error(`an answer of ${answer.byteLength} bytes`)
+    return answer
+  } catch (cause) {
+    const report = publicReport(cause)
+    if (report.code === 'internal') log.error({ err: cause, method }, 'a call failed with an internal error')
+    return encodeFailure(id, report)
   }
 }

@@ -1,6 +1,6 @@
 /** Encodes and decodes requests and responses: JSON objects with an id. Responses may come in any order. */
 import { MacaroondError, type ErrorReport } from '../errors.ts'
-import { METHOD_CHARS_MAX } from '../limits.ts'
+import { CONTROL_MESSAGE_BYTES_MAX, METHOD_CHARS_MAX } from '../limits.ts'
 import { decodeReport, encodeReport } from './error-report.ts'
 import { decodeJsonObject, type JsonValue } from './json.ts'
 
@@ -18,8 +18,15 @@ export type RpcResponse =
   | { readonly id: number; readonly result: unknown }
   | { readonly id: number; readonly error: ErrorReport }
 
-/** Throws request_invalid if the parameters are no JSON, such as a cycle or a bigint. */
-export function encodeRequest({ id, method, params }: RpcRequest): Uint8Array {
+/** Throws request_invalid if the parameters are too large, or are no JSON, such as a cycle or a bigint. */
+export function encodeRequest(request: RpcRequest): Uint8Array {
+  const bytes = jsonOf(request)
+  if (bytes.byteLength <= CONTROL_MESSAGE_BYTES_MAX) return bytes
+  const message = `the parameters of ${request.method} are too large: ${bytes.byteLength} bytes`
+  throw new MacaroondError('request_invalid', message)
+}
+
+function jsonOf({ id, method, params }: RpcRequest): Uint8Array {
   try {
     return Buffer.from(JSON.stringify({ id, method, params }), 'utf8')
   } catch (cause) {

@@ -47,6 +47,14 @@ export function openWritable(path: string): Database {
   }
 }
 
+/** Opens a database that exists only in this connection. It has no WAL, so no segment can be captured from it. */
+export function openInMemory(): Database {
+  const connection = new Sqlite(':memory:')
+  connection.pragma('foreign_keys = ON')
+  connection.pragma('trusted_schema = OFF')
+  return connection
+}
+
 /** Opens a replica's connection for the write lock and for checkpoints. It never changes a page through SQL. */
 export function openApplier(path: string): Database {
   return connect(path, { timeout: 0, fileMustExist: true }, (connection) => {

@@ -131,6 +131,7 @@ describe('the installed entries', () => {
     ['macaroond', 'library.ts'],
     ['macaroond/worker', 'worker.ts'],
     ['macaroond/signer', 'signer.ts'],
+    ['macaroond/testing', 'testing.ts'],
   ])('%s is imported and does its work', async (_, consumer) => {
     await cp(join(HERE, 'consumer', consumer), join(dir, consumer))
     expect((await ok(process.execPath, [consumer])).trim()).toBe('ok')

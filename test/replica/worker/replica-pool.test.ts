@@ -4,6 +4,7 @@ import type { Connection } from '../../../shared/channel/connection.ts'
 import { MacaroondError } from '../../../shared/errors.ts'
 import { silentLog } from '../../../shared/log.ts'
 import { createVerifier } from '../../../replica/worker/sdk.ts'
+import { networkLinks } from '../../../replica/worker/links.ts'
 import { HomeRegion } from '../../../replica/worker/region.ts'
 import { ReplicaPool } from '../../../replica/worker/replica-pool.ts'
 import type { WorkerVerdict } from '../../../replica/worker/sdk.ts'
@@ -31,7 +32,7 @@ interface TestPool {
 
 function pool(replicas: { address: string; peerId: string }[], timeoutMs = 2_000, crossRegion = false): TestPool {
   const region = new HomeRegion({ region: 'fra', crossRegion })
-  const made = new ReplicaPool({ cluster: 'test', replicas, identity: clientIdentity, region })
+  const made = new ReplicaPool({ cluster: 'test', replicas, region, ...networkLinks(clientIdentity) })
   cleanup(() => made.close())
   return { verify: () => made.verify({ token: 't', access: { org: 'acme' } }, { timeoutMs }) }
 }

@@ -3,6 +3,7 @@ import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { signerOver, type Signer } from '../../../primary/signer/signer.ts'
 import { CachingVerifier } from '../../../replica/worker/caching-verifier.ts'
+import { networkLinks } from '../../../replica/worker/links.ts'
 import { PersistentClient } from '../../../shared/channel/persistent-client.ts'
 import { ArchiveLink } from '../archive/link.ts'
 import { ArchiveChecker } from '../archive/archive-checker.ts'
@@ -260,7 +261,7 @@ export class TestCluster {
     const life = this.machine(name).begin()
     const replicas = [{ address: addressOf(region), peerId: identityOf(region).peerId }]
     const options = { cluster: CLUSTER, replicas, region, timeoutMs: VERIFY_TIMEOUT_MS }
-    return { life, verifier: new CachingVerifier(options, identityOf(name), life.host) }
+    return { life, verifier: new CachingVerifier(options, networkLinks(identityOf(name)), life.host) }
   }
 }
 
