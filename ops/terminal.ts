@@ -119,6 +119,22 @@ export class Terminal {
     for (const line of [lines].flat()) this.print(printable(line))
   }
 
+  /**
+   * Asks the person at the terminal and returns the line that is typed, '' at the end of input. Undefined if nobody can be
+   * asked: stdin or stderr is no terminal, or the output is JSON.
+   */
+  async ask(question: string): Promise<string | undefined> {
+    if (this.stdin.isTTY !== true || this.#stderr.isTTY !== true || this.json) return undefined
+    this.#progress?.erase()
+    this.#stderr.write(printable(question))
+    let text = ''
+    for await (const chunk of this.stdin) {
+      text += String(chunk)
+      if (text.includes('\n')) break
+    }
+    return (text.split('\n')[0] ?? '').trim()
+  }
+
   /** Reports an error as text or as JSON, and sets the exit status for it. The members of `more` are added to the JSON. */
   fail(error: unknown, more: object = {}): void {
     const report = reportOf(error)

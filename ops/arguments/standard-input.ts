@@ -31,3 +31,15 @@ export function checkTokenArgument(token: string | undefined, how: string = '--t
     hint: `write \`${how}\` and pipe the token in; if it was a real one, consider it leaked and revoke it`,
   })
 }
+
+/** The id of the token on stdin. Throws usage, and what reading a token throws. */
+export async function idOfInput(terminal: Terminal): Promise<string> {
+  const [{ decodeBundle }, { decodeIdentifier }, { tokenId }] = await Promise.all([
+    import('../../shared/macaroon/bundle.ts'),
+    import('../../shared/macaroon/identifier.ts'),
+    import('../../shared/ids.ts'),
+  ])
+  const [root] = decodeBundle(await readToken(terminal))
+  const { kid, nonce } = decodeIdentifier(root?.identifier ?? new Uint8Array())
+  return tokenId(kid, nonce)
+}

@@ -1,10 +1,9 @@
-/** Times on the command line: times to live, points in time, and the time at which an attenuated token expires. */
+/** Times to live on the command line, and the time at which an attenuated token expires. */
 import { decodeIdentifier } from '../../shared/macaroon/identifier.ts'
 import type { Macaroon } from '../../shared/macaroon/macaroon.ts'
 import { nonceTimeMs } from '../../shared/macaroon/nonce.ts'
 import { TTL_SECONDS_MAX } from '../../shared/limits.ts'
 import { MacaroondError } from '../../shared/errors.ts'
-import { parseInstant } from '../../shared/macaroon/predicate/instant.ts'
 
 export interface EndTime {
   /** Unix seconds. */
@@ -49,34 +48,16 @@ export function shortTimeText(ms: number): string {
   return Number.isNaN(date.getTime()) ? `${ms} (unix ms)` : date.toISOString().replace('.000Z', 'Z')
 }
 
-const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 }
+const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400, w: 604_800 }
 
-/** `30s`, `5m`, `24h` or `7d`, in seconds. 0 is for a token that never expires. Throws usage. */
+/** `30s`, `5m`, `24h`, `7d` or `1w`, in seconds. 0 is for a token that never expires. Throws usage. */
 export function parseTtl(text: string): number {
   if (text === '0') return 0
-  const [, digits, unit = ''] = /^([1-9][0-9]{0,9})([smhd])$/.exec(text) ?? []
+  const [, digits, unit = ''] = /^([1-9][0-9]{0,9})([smhdw])$/.exec(text) ?? []
   const seconds = Number(digits) * (SECONDS[unit] ?? Number.NaN)
   if (seconds <= TTL_SECONDS_MAX) return seconds
   const why = Number.isNaN(seconds) ? 'not a time to live' : 'too long a time to live'
   throw new MacaroondError('usage', `${why}: ${text.slice(0, 80)}`, {
-    hint: 'write it as 30s, 5m, 24h or 7d; 0 is for a token that never expires',
-  })
-}
-
-/** A point in time that is not in the future by this machine's clock. Throws usage. */
-export function parsePastMoment(option: string, text: string, wallMs: number): number {
-  const ms = parseMoment(option, text)
-  if (ms <= wallMs + SKEW_MS_MAX) return ms
-  throw new MacaroondError('usage', `${option} is in the future: ${shortTimeText(ms)}`, {
-    hint: `this machine’s clock says ${shortTimeText(wallMs)}`,
-  })
-}
-
-/** RFC 3339 with a zone, or unix seconds. Returns unix milliseconds, rounded down. Throws usage. */
-export function parseMoment(option: string, text: string): number {
-  const ms = parseInstant(text)
-  if (ms !== undefined && ms >= 0) return Math.floor(ms)
-  throw new MacaroondError('usage', `${option} is not a point in time: ${text.slice(0, 80)}`, {
-    hint: 'write it as 2026-11-01T00:00:00Z, or as unix seconds',
+    hint: 'write it as 30s, 5m, 24h, 7d or 1w; 0 is for a token that never expires',
   })
 }

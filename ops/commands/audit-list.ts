@@ -12,13 +12,13 @@ import {
 } from '../../shared/protocol/audit.ts'
 import type { AdminCall } from '../admin.ts'
 import { addHelp } from '../arguments/help.ts'
+import { addUtc, MOMENT_FORMS, type MomentOptions, pastMomentOf } from '../arguments/moments.ts'
 import { addPaging, type Paging, type PagingOptions, pagingOf } from '../arguments/paging.ts'
-import { parsePastMoment } from '../arguments/times.ts'
 import { adminOf, profileOf, replicasIn } from '../clients.ts'
 import { columns, type Entry, type Pages, printEntries, printPages } from '../pages.ts'
 import type { Terminal } from '../terminal.ts'
 
-interface Options extends PagingOptions {
+interface Options extends PagingOptions, MomentOptions {
   readonly since?: string
   readonly actor?: string
   readonly org?: string
@@ -42,14 +42,14 @@ export function addAuditList(audit: Command, terminal: Terminal): void {
   const command = audit
     .command('list')
     .description('list the record of every operation, oldest first')
-    .option('--since <time>', 'only records of this time or later; RFC 3339 or unix seconds')
+    .option('--since <time>', `only records of this time or later: ${MOMENT_FORMS}`)
     .option('--actor <actor>', 'only records of this caller: its name or its PeerId')
     .option('--org <org>', 'only records about this org')
     .option('--kind <kind>', 'only records of this kind, for example token.mint or token.revoke')
     .option('--region <region>', 'ask a replica of this region for its copy, and not the primary')
     .option('--follow', 'go on until Ctrl-C, with each new record as it is written')
-  addPaging(command, 'record').action(async (options: Options, own: Command) => {
-    const filter = filterOf(options)
+  addUtc(addPaging(command, 'record')).action(async (options: Options, own: Command) => {
+    const filter = filterOf(options, terminal)
     const paging = pagingOf(options)
     if (options.follow === true && options.limit !== undefined)
       throw new MacaroondError('usage', '--limit does not go with --follow', { hint: 'end it with Ctrl-C' })
@@ -78,9 +78,9 @@ export function addAuditList(audit: Command, terminal: Terminal): void {
 }
 
 /** Throws usage. */
-function filterOf({ since, actor, org, kind }: Options): Filter {
+function filterOf({ since, utc, actor, org, kind }: Options, terminal: Terminal): Filter {
   return {
-    ...(since === undefined ? {} : { sinceMs: parsePastMoment('--since', since, systemClock.wallMs()) }),
+    ...(since === undefined ? {} : { sinceMs: pastMomentOf('--since', since, { ...(utc && { utc }) }, terminal) }),
     ...(actor === undefined ? {} : { actor }),
     ...(org === undefined ? {} : { org }),
     ...(kind === undefined ? {} : { kind }),

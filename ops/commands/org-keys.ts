@@ -5,6 +5,7 @@
 import type { Command } from 'commander'
 import type { Signer } from '../../primary/signer/sdk.ts'
 import { addDryRun, answerDryRun, countFirst, DRY_RUN_JSON } from '../arguments/counting.ts'
+import { MacaroondError } from '../../shared/errors.ts'
 import { addHelp } from '../arguments/help.ts'
 import {
   addRevokingOptions,
@@ -40,10 +41,11 @@ export function addRotateKey(org: Command, terminal: Terminal): void {
 /** The options of `org disable`. */
 interface DisableOptions extends RevokingOptions {
   readonly dryRun?: boolean
+  readonly yes?: boolean
 }
 
 /** The options of `org retire-key`. */
-interface RetireOptions extends DisableOptions {
+interface RetireOptions extends Omit<DisableOptions, 'yes'> {
   readonly key?: string
 }
 
@@ -73,7 +75,7 @@ export function addRetireKey(org: Command, terminal: Terminal): void {
   })
   addHelp(command, {
     examples: ['macaroond org rotate-key acme && macaroond org retire-key acme --wait global'],
-    json: [...REVOKED_JSON, DRY_RUN_JSON],
+    json: [...REVOKED_JSON, ...DRY_RUN_JSON],
     exit: REVOKED_EXIT,
   })
 }
@@ -84,18 +86,29 @@ export function addDisable(org: Command, terminal: Terminal): void {
     .command('disable')
     .description('disable an org: revoke every token of it and mint no more; this cannot be undone')
     .argument('<name>', 'as `org list` shows it')
+    .option('--yes', 'do not ask on a terminal')
   addDryRun(addRevokingOptions(command)).action(async (name: string, options: DisableOptions, own: Command) => {
     const request = { org: name, ...revokingOptions(options, terminal) }
-    await withSigner(profileOf(own, terminal.env), async (signer) => {
-      if (options.dryRun === true) return answerDryRun(signer, { org: name }, terminal)
-      await countFirst(signer, { org: name }, terminal)
-      answerRevoked(await signer.disableOrg(request), terminal)
-    })
+    const profile = profileOf(own, terminal.env)
+    if (options.dryRun === true) return withSigner(profile, (signer) => answerDryRun(signer, { org: name }, terminal))
+    // A connection of its own: it would time out while a person thinks.
+    await withSigner(profile, (signer) => countFirst(signer, { org: name }, terminal))
+    if (options.yes !== true) await requireTyped(terminal, name)
+    await withSigner(profile, async (signer) => answerRevoked(await signer.disableOrg(request), terminal))
   })
   addHelp(command, {
     examples: ["macaroond org disable acme --reason 'contract ended' --wait global"],
-    json: [...REVOKED_JSON, DRY_RUN_JSON],
-    exit: REVOKED_EXIT,
+    json: [...REVOKED_JSON, ...DRY_RUN_JSON],
+    exit: `2 when it is not confirmed. ${REVOKED_EXIT}`,
+  })
+}
+
+/** Asks a person to type the name of the org. A program is not asked. Throws usage. */
+async function requireTyped(terminal: Terminal, org: string): Promise<void> {
+  const typed = await terminal.ask(`This cannot be undone. Type ${org} to disable it: `)
+  if (typed === undefined || typed === org) return
+  throw new MacaroondError('usage', `${org} is not disabled: its name was not typed`, {
+    hint: 'type the name of the org, or give --yes',
   })
 }
 

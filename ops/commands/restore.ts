@@ -10,6 +10,7 @@ import { parsePosition } from '../../shared/position.ts'
 import { hexKey, noAuthorityKey, parseAuthorityKey } from '../arguments/authority-key.ts'
 import { addHelp } from '../arguments/help.ts'
 import { mandatory } from '../arguments/options.ts'
+import { addUtc, MOMENT_FORMS, momentOf, type MomentOptions } from '../arguments/moments.ts'
 import { parseTarget } from '../arguments/restore-target.ts'
 import { runningCluster, optionalProfileOf } from '../clients.ts'
 import { bytesText, type ReportProgress } from '../progress.ts'
@@ -20,7 +21,7 @@ import type { ArchiveSource } from '../restore/source.ts'
 import type { Terminal } from '../terminal.ts'
 
 /** The options of `restore`. */
-interface Options extends ConfirmingOptions {
+interface Options extends ConfirmingOptions, MomentOptions {
   readonly archive?: string
   readonly fromReplica?: string
   readonly at?: string
@@ -51,7 +52,7 @@ export function addRestore(parent: Command, terminal: Terminal): void {
       '--from-replica <folder>',
       'the data folder of a stopped replica; with --archive it is compared with the archive',
     )
-    .option('--at <time>', 'the state at this time: 2026-11-25T14:00:00Z, or "2 hours ago" (default: the newest)')
+    .option('--at <time>', `the state at this time (default: the newest): ${MOMENT_FORMS}`)
     .option('--txid <number>', 'the state after this transaction, decimal or 16 hex digits')
     .option('--key <key>', 'the authority’s public key, 64 hex digits or a file (default: the profile’s authority_key)')
     .option('--unsigned', 'trust an archive that has no manifest, such as one that litestream wrote')
@@ -69,6 +70,7 @@ export function addRestore(parent: Command, terminal: Terminal): void {
       'confirm that this machine’s clock is right, although the restored database is of a later time',
     )
   mandatory(command, '--output <file>', 'the new database; never overwritten')
+  addUtc(command)
   command.action(async (options: Options, own: Command) => run(options, optionalProfileOf(own, terminal.env), terminal))
   addHelp(command, {
     examples: [
@@ -94,7 +96,7 @@ async function run(options: Options, profile: Profile | undefined, terminal: Ter
   ])
   const { output, oldData, withoutRevocations = false } = options
   const { confirm, shown } = confirmation(options, terminal)
-  const from = await terminal.during('reading the manifest of the archive', () => sourceOf(options, profile))
+  const from = await terminal.during('reading the manifest of the archive', () => sourceOf(options, profile, terminal))
   const work = (report: ReportProgress): ReturnType<typeof restore> =>
     restore({
       from,
@@ -145,12 +147,16 @@ export function confirmation(
 }
 
 /** The source and the target state. Throws usage, and the errors of opening an archive. */
-async function sourceOf(options: Options, profile: Profile | undefined): Promise<RestoreOptions['from']> {
+async function sourceOf(
+  options: Options,
+  profile: Profile | undefined,
+  terminal: Terminal,
+): Promise<RestoreOptions['from']> {
   const { archive, fromReplica, at, txid } = options
   if (archive === undefined && fromReplica === undefined) {
     throw new MacaroondError('usage', 'a restore needs a source', { hint: 'give --archive, or --from-replica' })
   }
-  const target = parseTarget({ at, txid }, systemClock.wallMs())
+  const target = parseTarget({ at, txid }, (text) => momentOf('--at', text, options, terminal))
   const opened = archive === undefined ? undefined : await openSource(archive, options, profile)
   if (fromReplica !== undefined) {
     if (target.kind === 'head') return { replica: fromReplica, comparedWith: opened }

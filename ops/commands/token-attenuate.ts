@@ -22,7 +22,7 @@ export function addAttenuate(token: Command, terminal: Terminal): void {
     .command('attenuate')
     .description('narrow a token from stdin, offline; the bare token goes to stdout')
     .option('--caveat <predicate>', 'a restriction, `key op value`; may be given more than once', repeated)
-    .option('--ttl <duration>', 'let it expire sooner: 30s, 5m, 24h or 7d from now, by the clock of this machine')
+    .option('--ttl <duration>', 'let it expire sooner: 30s, 5m, 24h, 7d or 1w from now, by the clock of this machine')
     .action(async ({ caveat = [], ttl }: AttenuateOptions) => {
       const seconds = secondsOf(caveat, ttl)
       const ofCaveats = caveat.flatMap(checkOwnCaveat)

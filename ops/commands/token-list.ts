@@ -1,19 +1,19 @@
 /** `token list`: the tokens of an org from the records of mints, oldest first, with the state of each. */
 import type { Command } from 'commander'
 import type { ListedToken, ListTokensRequest, Signer } from '../../primary/signer/sdk.ts'
-import { systemClock } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import type { Nonce } from '../../shared/ids.ts'
 import { nonceTimeMs } from '../../shared/macaroon/nonce.ts'
 import { addHelp } from '../arguments/help.ts'
+import { addUtc, MOMENT_FORMS, type MomentOptions, pastMomentOf } from '../arguments/moments.ts'
 import { mandatory } from '../arguments/options.ts'
 import { addTokenPaging, type Paging, type PagingOptions, tokenPagingOf } from '../arguments/paging.ts'
-import { parsePastMoment, shortTimeText } from '../arguments/times.ts'
+import { shortTimeText } from '../arguments/times.ts'
 import { profileOf, withSigner } from '../clients.ts'
 import { columns, type Entry, type Pages, printPages } from '../pages.ts'
 import type { Terminal } from '../terminal.ts'
 
-interface Options extends PagingOptions {
+interface Options extends PagingOptions, MomentOptions {
   readonly org: string
   readonly subject?: string
   readonly since?: string
@@ -34,22 +34,24 @@ export function addList(token: Command, terminal: Terminal): void {
   mandatory(command, '--org <org>', 'the org that they were issued for')
   command
     .option('--subject <subject>', 'only those of this subject')
-    .option('--since <time>', 'only those issued at this time or later; RFC 3339 or unix seconds')
+    .option('--since <time>', `only those issued at this time or later: ${MOMENT_FORMS}`)
     .option('--live', 'only those that have not expired and that no revocation applies to')
-  addTokenPaging(command).action(async ({ org, subject, since, live, ...paging }: Options, own: Command) => {
-    const request = {
-      org,
-      ...(subject === undefined ? {} : { subject }),
-      ...(since === undefined ? {} : { sinceMs: parsePastMoment('--since', since, systemClock.wallMs()) }),
-      ...(live === undefined ? {} : { live }),
-    }
-    const { after, limit } = tokenPagingOf(paging)
-    const isWide = (terminal.columns ?? Infinity) >= WIDE_COLUMNS
-    const shape = { name: 'tokens', header: isWide ? columns(HEADER, WIDTHS) : undefined }
-    await withSigner(profileOf(own, terminal.env), (signer) =>
-      printPages(terminal, shape, new Listing(signer, request, terminal).pages({ after, limit })),
-    )
-  })
+  addUtc(addTokenPaging(command)).action(
+    async ({ org, subject, since, live, utc, ...paging }: Options, own: Command) => {
+      const request = {
+        org,
+        ...(subject === undefined ? {} : { subject }),
+        ...(since === undefined ? {} : { sinceMs: pastMomentOf('--since', since, { ...(utc && { utc }) }, terminal) }),
+        ...(live === undefined ? {} : { live }),
+      }
+      const { after, limit } = tokenPagingOf(paging)
+      const isWide = (terminal.columns ?? Infinity) >= WIDE_COLUMNS
+      const shape = { name: 'tokens', header: isWide ? columns(HEADER, WIDTHS) : undefined }
+      await withSigner(profileOf(own, terminal.env), (signer) =>
+        printPages(terminal, shape, new Listing(signer, request, terminal).pages({ after, limit })),
+      )
+    },
+  )
   addHelp(command, {
     examples: [
       'macaroond token list --org acme --live',

@@ -25,7 +25,7 @@ export function addMint(token: Command, terminal: Terminal): void {
   mandatory(command, '--subject <subject>', 'the user or service it is for')
   command
     .option('--caveat <predicate>', 'a restriction, `key op value`; may be given more than once', repeated)
-    .option('--ttl <duration>', 'how long it is valid: 30s, 5m, 24h, 7d, or 0 for ever', '24h')
+    .option('--ttl <duration>', 'how long it is valid: 30s, 5m, 24h, 7d, 1w, or 0 for ever', '24h')
     .option(
       '--subject-as-is',
       'accept a subject with invisible or ambiguous characters, which may look like another subject',

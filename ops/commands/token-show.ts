@@ -5,7 +5,7 @@ import { MacaroondError } from '../../shared/errors.ts'
 import { parseTokenId } from '../../shared/ids.ts'
 import { addHelp } from '../arguments/help.ts'
 import { addTokenPaging, type Paging, type PagingOptions, tokenPagingOf } from '../arguments/paging.ts'
-import { checkTokenArgument, readToken } from '../arguments/standard-input.ts'
+import { checkTokenArgument, idOfInput } from '../arguments/standard-input.ts'
 import { shortTimeText } from '../arguments/times.ts'
 import { profileOf, withSigner } from '../clients.ts'
 import { EXIT_FAILED } from '../exit-status.ts'
@@ -65,18 +65,6 @@ function checkId(text: string): void {
   if (text === '-') return
   if (text.length > ID_CHARS_MAX) checkTokenArgument(text, 'token show -')
   parseTokenId(text)
-}
-
-/** The id of the token on stdin. Throws usage, and what reading a token throws. */
-async function idOfInput(terminal: Terminal): Promise<string> {
-  const [{ decodeBundle }, { decodeIdentifier }, { tokenId }] = await Promise.all([
-    import('../../shared/macaroon/bundle.ts'),
-    import('../../shared/macaroon/identifier.ts'),
-    import('../../shared/ids.ts'),
-  ])
-  const [root] = decodeBundle(await readToken(terminal))
-  const { kid, nonce } = decodeIdentifier(root?.identifier ?? new Uint8Array())
-  return tokenId(kid, nonce)
 }
 
 async function show(signer: Signer, id: string, paging: Paging<string>): Promise<Shown> {

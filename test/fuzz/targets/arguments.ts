@@ -1,7 +1,8 @@
 /** Targets of the command line: what an operator types, and the names in answers. */
 import { parseAccess } from '../../../ops/arguments/access.ts'
 import { parseAuthorityKey } from '../../../ops/arguments/authority-key.ts'
-import { parseMoment, parseTtl } from '../../../ops/arguments/times.ts'
+import { parseMoment } from '../../../ops/arguments/moments.ts'
+import { parseTtl } from '../../../ops/arguments/times.ts'
 import { parseTarget } from '../../../ops/arguments/restore-target.ts'
 import { addressText, parseAddress } from '../../../shared/channel/address.ts'
 import { parsePeerId } from '../../../shared/channel/peer-id.ts'
@@ -38,6 +39,10 @@ function argument(
   }
 }
 
+function readMoment(text: string): number {
+  return parseMoment('--at', text, { nowMs: NOW_MS, utc: false })
+}
+
 function requireMoment(ms: number): string {
   if (!(ms >= 0 && ms <= DATE_MS_MAX)) throw new Error(`a moment that no date has: ${ms}`)
   return 'read'
@@ -48,7 +53,7 @@ export const ARGUMENT_TARGETS: readonly Target[] = [
     '--at',
     ['2026-11-25T14:00:00Z', '2026-11-25 14:00:00.5+05:30', '2 hours ago', '1.5 weeks ago', '99999999 weeks ago'],
     (text) => {
-      const target = parseTarget({ at: text }, NOW_MS)
+      const target = parseTarget({ at: text }, readMoment)
       return target.kind === 'time' ? requireMoment(target.atMs) : target.kind
     },
     USAGE,
@@ -57,7 +62,7 @@ export const ARGUMENT_TARGETS: readonly Target[] = [
     '--txid',
     ['77', '000000000000004d'],
     (text) => {
-      const target = parseTarget({ txid: text }, NOW_MS)
+      const target = parseTarget({ txid: text }, readMoment)
       if (target.kind !== 'txid' || !Number.isSafeInteger(target.txid) || target.txid < 1)
         throw new Error('no transaction')
       return 'read'
@@ -66,13 +71,13 @@ export const ARGUMENT_TARGETS: readonly Target[] = [
   ),
   argument(
     '--before',
-    ['2026-11-25T14:00:00Z', '1700000000'],
-    (text) => requireMoment(parseMoment('--before', text)),
+    ['2026-11-25T14:00:00Z', '1700000000', '2026-11-25 14:00', '2026-11-25', '3 days ago'],
+    (text) => requireMoment(parseMoment('--before', text, { nowMs: NOW_MS, utc: true })),
     USAGE,
   ),
   argument(
     '--ttl',
-    ['30s', '7d', '0'],
+    ['30s', '7d', '1w', '0'],
     (text) => {
       const seconds = parseTtl(text)
       if (!(seconds >= 0 && seconds <= TTL_SECONDS_MAX)) throw new Error(`a time to live of ${seconds} s`)

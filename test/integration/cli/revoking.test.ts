@@ -87,12 +87,12 @@ test('revoking a subject or an org up to now spares later tokens and other orgs,
   const mistyped = await operator.run(['revoke', '--org', 'acme', '--subject', 'alcie', '--dry-run'])
   expect(mistyped.stderr).toMatch(/warning: no token on record of "alcie" in acme\n +did you mean "alice"\?/)
   expect(await operator.verdicts('acme', bob.token)).toEqual(['ok', 'ok'])
-  const whole = await operator.json(['revoke', '--org', 'acme'])
+  const whole = await operator.json(['revoke', '--org', 'acme', '--all'])
   expect(whole).toMatchObject({ kind: 'org', seq: 2, already: false })
   expect(await operator.verdicts('acme', bob.token, whole['position'])).toEqual(['revoked', 'revoked'])
   expect(await operator.verdicts('acme', later.token)).toEqual(['revoked', 'revoked'])
   expect(await operator.verdicts('globex', other.token)).toEqual(['ok', 'ok'])
-  const again = await operator.json(['revoke', '--org', 'acme'])
+  const again = await operator.json(['revoke', '--org', 'acme', '--yes'])
   expect(again).toMatchObject({ seq: 2, already: true, issuedUpToMs: whole['issuedUpToMs'] })
   const after = await operator.json(['token', 'mint', '--org', 'acme', '--subject', 'bob'])
   expect(await operator.verdicts('acme', String(after['token']), after['position'])).toEqual(['ok', 'ok'])
@@ -102,12 +102,72 @@ test('revoking a subject or an org up to now spares later tokens and other orgs,
   expect(listed[2]).toMatch(/^2 .* org +acme +issued up to 20\S+Z +operator 12D3Koo\S+/)
 
   // A cut-off in the past, by unix seconds, hits nothing of today; one in the future is refused.
-  expect(await operator.json(['revoke', '--org', 'globex', '--before', '1700000000'])).toMatchObject({
+  expect(await operator.json(['revoke', '--org', 'globex', '--all', '--before', '1700000000'])).toMatchObject({
     issuedUpToMs: 1.7e12,
   })
   expect(await operator.verdicts('globex', other.token)).toEqual(['ok', 'ok'])
-  const future = await operator.run(['revoke', '--org', 'globex', '--before', '2100-01-01T00:00:00Z', '--json'])
+  const future = await operator.run([
+    'revoke',
+    '--org',
+    'globex',
+    '--all',
+    '--before',
+    '2100-01-01T00:00:00Z',
+    '--json',
+  ])
   expect([codeOf(future.json()), future.status]).toEqual(['request_invalid', 2])
+})
+
+test('a dry run shows how many tokens it would apply to and the first of them, and revokes nothing', async () => {
+  const operator = await Operator.start()
+  const alice = [await operator.mint('acme', 'alice'), await operator.mint('acme', 'alice')].map(({ id }) => id)
+  const bobs = [...'1234567'].map(() => operator.mint('acme', 'bob'))
+  const bob = (await Promise.all(bobs)).map(({ id }) => id)
+  const dry = async (more: readonly string[]): Promise<Json> => operator.json(['revoke', ...more, '--dry-run'])
+  const ofAlice = await dry(['--org', 'acme', '--subject', 'alice'])
+  expect(ofAlice).toMatchObject({ dryRun: true, subject: 'alice', tokens: { count: 2, first: alice } })
+  const ofAll = await dry(['--org', 'acme'])
+  expect(ofAll).toMatchObject({ tokens: { count: 9 } })
+  expect((ofAll['tokens'] as { first: readonly string[] }).first).toEqual([...alice, ...bob].toSorted().slice(0, 5))
+  expect(await dry(['--org', 'acme', '--all', '--before', '1 hour ago'])).toMatchObject({
+    tokens: { count: 0, first: [] },
+  })
+  const text = await operator.run(['revoke', '--org', 'acme', '--subject', 'bob', '--dry-run'])
+  expect(text.stdout).toMatch(/^would apply to 7 tokens on record of bob; nothing is revoked\n( {2}[0-9a-f.]{49}\n){5}/)
+  expect(text.stdout).toContain('  `macaroond token list --org acme --subject "bob"` shows all of them\n')
+
+  const root = await operator.mint('acme', 'carol')
+  const bundle = withLogin(root.token)
+  const exchange = ['token', 'exchange', '--strip', LOGIN, '--id', root.id, '--ticket', ticketTextOf(bundle)]
+  const made = await operator.json(exchange, bundle)
+  const ofOne = { dryRun: true, id: root.id, subject: 'carol', state: 'live', made: [made['id']], more: false }
+  expect(await dry(['--id', root.id])).toMatchObject(ofOne)
+  expect(await operator.json(['revoke', '--token', '-', '--dry-run'], root.token)).toMatchObject(ofOne)
+  const key = await operator.json(['org', 'retire-key', 'acme', '--key', root.id.slice(0, 16), '--dry-run'])
+  expect(key).toMatchObject({ tokens: { count: 11, first: expect.arrayContaining(alice) as unknown } })
+  const { revocations } = await operator.json<{ revocations: readonly unknown[] }>(['revocations', 'list'])
+  expect(revocations).toEqual([])
+})
+
+test('all tokens of an org need --all, and a revocation that applies to nothing warns first', async () => {
+  const operator = await Operator.start()
+  await operator.mint('acme', 'alice')
+  const bare = await operator.run(['revoke', '--org', 'acme'])
+  expect([bare.status, bare.stderr]).toEqual([
+    2,
+    'macaroond: this would revoke the tokens of every subject of acme (usage)\n' +
+      '  give --all if you mean that, or --subject for one of them; --dry-run shows how many there are\n',
+  ])
+  expect((await operator.run(['revoke', '--org', 'acme', '--before', '1 hour ago'])).status).toBe(2)
+  expect((await operator.run(['revoke', '--org', 'acme', '--all', '--subject', 'alice'])).status).toBe(2)
+  const wrong = await operator.run(['revoke', '--org', 'acme', '--subject', 'alcie'])
+  expect(wrong.stderr).toMatch(/^warning: no token on record of "alcie" in acme\n {2}did you mean "alice"\?\n/)
+  expect(wrong.status).toBe(0)
+  const early = await operator.run(['revoke', '--org', 'acme', '--all', '--before', '2000-01-01', '--utc'])
+  expect(early.stderr).toMatch(
+    /^--before: 2000-01-01T00:00:00Z \(local time .*\)\nwarning: no token on record of acme, issued up to 2000-/,
+  )
+  expect((await operator.run(['org', 'disable', 'globex'])).stderr).toMatch(/^warning: no token on record of globex\n/)
 })
 
 test('tokens of a retired key or a disabled org end in both regions, also after restarts', async () => {
@@ -230,7 +290,7 @@ test('an unknown id, a malformed id and one of another org get exact answers and
   const cases: readonly (readonly [readonly string[], unknown, number])[] = [
     [['revoke', '--id', unknown], 'key_unknown', 1],
     [['revoke', '--id', id], 'key_unknown', 1],
-    [['revoke', '--org', 'globex'], 'permission_denied', 3],
+    [['revoke', '--org', 'globex', '--all'], 'permission_denied', 3],
     [['revoke', '--org', 'globex', '--subject', 'alice'], 'permission_denied', 3],
     [['org', 'retire-key', 'globex'], 'permission_denied', 3],
     [['org', 'retire-key', 'acme', '--key', id.slice(0, 16)], 'key_unknown', 1],
@@ -247,7 +307,7 @@ test('an unknown id, a malformed id and one of another org get exact answers and
     const ran = await operator.run([...args, '--json'], '', 'acme')
     expect([args, codeOf(ran.json()), ran.status]).toEqual([args, code, status])
   }
-  const nobody = await operator.run(['revoke', '--org', 'nobody', '--json'])
+  const nobody = await operator.run(['revoke', '--org', 'nobody', '--all', '--json'])
   expect([codeOf(nobody.json()), nobody.status]).toEqual(['org_unknown', 1])
   expect(await operator.json(['revocations', 'list'])).toEqual({ revocations: [] })
   // A token that was never minted under a key of ours is revoked by its id all the same, and it is said that nothing is on record.

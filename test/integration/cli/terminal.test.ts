@@ -50,6 +50,24 @@ test.skipIf(NO_TERMINAL !== undefined)(
   },
 )
 
+test.skipIf(NO_TERMINAL !== undefined)(
+  `org disable asks a person, and only the name of the org confirms${why}`,
+  async () => {
+    const disable = (org: string, typed: string): ReturnType<typeof onTerminal> =>
+      onTerminal(['org', 'disable', org], { profile: here.profile, typed })
+    for (const org of ['initech', 'hooli']) await here.operator(['org', 'create', org])
+    for (const typed of ['y\n', '\n', '\u0004']) {
+      const { status, lines } = await disable('initech', typed)
+      expect(status, typed).toBe(2)
+      expect(lines.join('\n')).toContain('initech is not disabled: its name was not typed (usage)')
+    }
+    const { status, lines } = await disable('initech', 'initech\n')
+    expect([status, lines.join('\n')]).toEqual([0, expect.stringContaining('disabled initech: revocation')])
+    // A program is not asked.
+    expect((await here.operator(['org', 'disable', 'hooli'])).status).toBe(0)
+  },
+)
+
 test('archive snapshot --wait ends when the snapshot is in the archive', async () => {
   const done = async (): Promise<number | null | undefined> => {
     const { nodes } = (await here.operator(['status', '--json'])).json<{
