@@ -45,15 +45,20 @@ export function parseMoment(option: string, text: string, context: Context): num
 }
 
 /** The value of an option, and what was understood on stderr. Throws usage. */
-export function momentOf(option: string, text: string, { utc = false }: { utc?: boolean }, terminal: Terminal): number {
+export function readMoment(
+  option: string,
+  text: string,
+  { utc = false }: { utc?: boolean },
+  terminal: Terminal,
+): number {
   const ms = parseMoment(option, text, { nowMs: systemClock.wallMs(), utc })
   if (!terminal.json) terminal.say(`${option}: ${momentText(ms)}`)
   return ms
 }
 
-/** Like `momentOf`, for a time that is not in the future by this machine's clock. Throws usage. */
-export function pastMomentOf(option: string, text: string, { utc }: MomentOptions, terminal: Terminal): number {
-  const ms = momentOf(option, text, { utc: utc === true }, terminal)
+/** Like `readMoment`, for a time that is not in the future by this machine's clock. Throws usage. */
+export function readPastMoment(option: string, text: string, { utc }: MomentOptions, terminal: Terminal): number {
+  const ms = readMoment(option, text, { utc: utc === true }, terminal)
   const nowMs = systemClock.wallMs()
   if (ms <= nowMs + SKEW_MS_MAX) return ms
   throw new MacaroondError('usage', `${option} is in the future: ${momentText(ms)}`, {

@@ -19,8 +19,8 @@ const SKEW_MS_MAX = 2_000
  * of a token contains the time of issue. If this machine's clock is before that time, it is behind, and the time to live
  * counts from the issue; otherwise the token could be expired at once. A clock that is ahead cannot be noticed.
  */
-export function endTime({ identifier }: Macaroon, seconds: number, wallMs: number): EndTime {
-  const { issuedMs = 0, expiresAt = 0 } = times(identifier) ?? {}
+export function endTime(token: Macaroon, seconds: number, wallMs: number): EndTime {
+  const { issuedMs = 0, expiresAt = 0 } = times(token.identifier) ?? {}
   const endsAt = Math.floor(Math.max(wallMs, issuedMs) / 1000) + seconds
   const warnings = []
   if (issuedMs - wallMs > SKEW_MS_MAX) {

@@ -12,7 +12,7 @@ import {
 } from '../../shared/protocol/audit.ts'
 import type { AdminCall } from '../admin.ts'
 import { addHelp } from '../arguments/help.ts'
-import { addUtc, MOMENT_FORMS, type MomentOptions, pastMomentOf } from '../arguments/moments.ts'
+import { addUtc, MOMENT_FORMS, type MomentOptions, readPastMoment } from '../arguments/moments.ts'
 import { addPaging, type Paging, type PagingOptions, pagingOf } from '../arguments/paging.ts'
 import { adminOf, profileOf, replicasIn } from '../clients.ts'
 import { columns, type Entry, type Pages, printEntries, printPages } from '../pages.ts'
@@ -80,7 +80,7 @@ export function addAuditList(audit: Command, terminal: Terminal): void {
 /** Throws usage. */
 function filterOf({ since, utc, actor, org, kind }: Options, terminal: Terminal): Filter {
   return {
-    ...(since === undefined ? {} : { sinceMs: pastMomentOf('--since', since, { ...(utc && { utc }) }, terminal) }),
+    ...(since === undefined ? {} : { sinceMs: readPastMoment('--since', since, { ...(utc && { utc }) }, terminal) }),
     ...(actor === undefined ? {} : { actor }),
     ...(org === undefined ? {} : { org }),
     ...(kind === undefined ? {} : { kind }),

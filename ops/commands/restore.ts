@@ -10,7 +10,7 @@ import { parsePosition } from '../../shared/position.ts'
 import { hexKey, noAuthorityKey, parseAuthorityKey } from '../arguments/authority-key.ts'
 import { addHelp } from '../arguments/help.ts'
 import { mandatory } from '../arguments/options.ts'
-import { addUtc, MOMENT_FORMS, momentOf, type MomentOptions } from '../arguments/moments.ts'
+import { addUtc, MOMENT_FORMS, readMoment, type MomentOptions } from '../arguments/moments.ts'
 import { parseTarget } from '../arguments/restore-target.ts'
 import { runningCluster, optionalProfileOf } from '../clients.ts'
 import { bytesText, type ReportProgress } from '../progress.ts'
@@ -80,7 +80,7 @@ export function addRestore(parent: Command, terminal: Terminal): void {
     ],
     json: [
       '{"file", "plan": {"txid", "timestampMs", "files", "bytes", "estimatedSeconds", "next", "grain"} | null,',
-      ' "carried": {"revocations", "sources": [{"from", "known", "carried"}]} | null, "unread", "remarks",',
+      ' "carried": {"revocations": <added>, "there": <already there>, "known": <in all>, "sources": [{"from", "known", "carried"}]} | null, "unread", "remarks",',
       ' "head": {"witnessed", "by" | "why"} | null, "waiting": [{"from", "revocations"}], "refusing": [{"from", "revocations"}],',
       ' "begun": {"epoch", "timeline", "txid", "owed"} | null}; a dry run has no "begun", and "file" is null',
       'grain: "newest"; "transaction" if the next state that can be restored is the next transaction; else "merged"',
@@ -156,7 +156,7 @@ async function sourceOf(
   if (archive === undefined && fromReplica === undefined) {
     throw new MacaroondError('usage', 'a restore needs a source', { hint: 'give --archive, or --from-replica' })
   }
-  const target = parseTarget({ at, txid }, (text) => momentOf('--at', text, options, terminal))
+  const target = parseTarget({ at, txid }, (text) => readMoment('--at', text, options, terminal))
   const opened = archive === undefined ? undefined : await openSource(archive, options, profile)
   if (fromReplica !== undefined) {
     if (target.kind === 'head') return { replica: fromReplica, comparedWith: opened }

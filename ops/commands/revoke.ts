@@ -12,7 +12,7 @@ import {
   DRY_RUN_OF_TOKEN_JSON,
 } from '../arguments/counting.ts'
 import { addHelp } from '../arguments/help.ts'
-import { addUtc, MOMENT_FORMS, momentOf, type MomentOptions } from '../arguments/moments.ts'
+import { addUtc, MOMENT_FORMS, readMoment, type MomentOptions } from '../arguments/moments.ts'
 import { checkTokenArgument, idOfInput, readToken } from '../arguments/standard-input.ts'
 import {
   addRevokingOptions,
@@ -121,7 +121,7 @@ async function revoking(
 function issuedOf(options: Options, terminal: Terminal): RevokeIssuedRequest | undefined {
   const { org, subject, before, utc = false } = options
   if (org === undefined) return undefined
-  const issuedUpToMs = before === undefined ? undefined : momentOf('--before', before, { utc }, terminal)
+  const issuedUpToMs = before === undefined ? undefined : readMoment('--before', before, { utc }, terminal)
   return { org, ...(subject === undefined ? {} : { subject }), ...(issuedUpToMs === undefined ? {} : { issuedUpToMs }) }
 }
 

@@ -5,6 +5,7 @@ import { MacaroondError } from '../../shared/errors.ts'
 import { attenuate } from '../../shared/macaroon/attenuate.ts'
 import { decodeTokenText, encodeTokenText } from '../../shared/macaroon/text.ts'
 import { checkOwnCaveat } from '../../shared/minting/caveat-mistakes.ts'
+import { type Expiry, expiryOf, expiryText } from '../arguments/expiry.ts'
 import { endTime, parseTtl, shortTimeText } from '../arguments/times.ts'
 import { addHelp } from '../arguments/help.ts'
 import { repeated } from '../arguments/options.ts'
@@ -30,12 +31,14 @@ export function addAttenuate(token: Command, terminal: Terminal): void {
       const end = seconds === undefined ? undefined : endTime(token, seconds, systemClock.wallMs())
       const caveats = end === undefined ? caveat : [...caveat, `time < ${end.endsAt}`]
       const warnings = [...ofCaveats, ...(end?.warnings ?? [])]
-      const narrowed = encodeTokenText(attenuate(token, caveats))
+      const result = attenuate(token, caveats)
+      const narrowed = encodeTokenText(result)
       const document = { token: narrowed, caveats, ...(end !== undefined && { endsAt: end.endsAt }) }
       terminal.answer({ ...document, ...(warnings.length > 0 && { warnings }) }, narrowed)
       if (terminal.json) return
       for (const warning of warnings) terminal.say(`warning: ${warning}`)
-      if (end !== undefined) terminal.say(`expires at ${shortTimeText(end.endsAt * 1000)}`)
+      const expiry = expiryOf(result)
+      if (end !== undefined || expiry?.caveat !== undefined) terminal.say(expiresText(expiry, end?.endsAt))
     })
   addHelp(command, {
     examples: [
@@ -46,6 +49,12 @@ export function addAttenuate(token: Command, terminal: Terminal): void {
       '{"token": "mcn1_…", "caveats": [<the added ones>], "endsAt"?: <unix seconds, with --ttl>, "warnings"?: [<text>]}',
     ],
   })
+}
+
+/** Without `--ttl` the caveat that is the reason is named; the caveat of `--ttl` itself would say nothing new. */
+function expiresText(expiry: Expiry | undefined, endsAt: number | undefined): string {
+  const isOwn = expiry !== undefined && expiry.caveat === `time < ${endsAt}`
+  return `expires at ${isOwn ? shortTimeText(expiry.atMs) : expiryText(expiry)}`
 }
 
 /** The seconds of `--ttl`, if it is given. Throws usage if neither a caveat nor `--ttl` is given. */

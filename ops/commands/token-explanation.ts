@@ -1,4 +1,5 @@
 /** Prints an explanation: a line for each check, the token, then its caveats, each with its discharges below it. */
+import { earliestExpiry, expiryText, withDate } from '../arguments/expiry.ts'
 import type { CaveatTrace, CheckTrace, DischargeTrace, ExplainResult, TokenTrace } from '../../replica/worker/sdk.ts'
 
 /** All lines. The state that it was judged by comes last, because the same token may be judged differently a second later. */
@@ -7,7 +8,7 @@ export function explanationLines(explained: ExplainResult): readonly string[] {
   return [
     ...(unavailable === undefined ? [] : [`this node cannot answer for any token now: ${unavailable.message}`, '']),
     ...checks.map(checkLine),
-    ...(token === undefined ? [] : ['', ...tokenLines(token)]),
+    ...(token === undefined ? [] : ['', ...tokenLines(token, caveats)]),
     ...(caveats.length === 0 ? [] : ['', 'caveats', ...caveats.flatMap((caveat) => caveatLines(caveat, '  '))]),
     ...(omitted === undefined
       ? []
@@ -25,10 +26,13 @@ function checkLine({ check, held, refusal }: CheckTrace): string {
   return `${mark(held)} ${check}${refusal === undefined ? '' : `: ${refusal.message} (${refusal.reason})`}`
 }
 
-function tokenLines({ id, org, subject, issuedAtMs, expiresAt, ancestors }: TokenTrace): readonly string[] {
+function tokenLines(token: TokenTrace, caveats: readonly CaveatTrace[]): readonly string[] {
+  const { id, org, subject, issuedAtMs, expiresAt = 0, ancestors } = token
+  const own = caveats.filter(({ thirdParty }) => thirdParty === undefined).map(({ caveat }) => caveat)
+  const expiry = earliestExpiry(expiresAt, own)
   return [
     `token ${id} of ${org} for ${subject}`,
-    `  issued ${timeText(issuedAtMs)}, ${expiresAt === undefined ? 'never expires' : `expires ${timeText(expiresAt * 1000)}`}`,
+    `  issued ${timeText(issuedAtMs)}, ${expiry === undefined ? 'never expires' : `expires ${expiryText(expiry)}`}`,
     ...ancestors.map((ancestor) => `  made from ${ancestor}`),
   ]
 }
@@ -38,8 +42,8 @@ export function caveatLines(
   { caveat, outcome, wanted, refusal, thirdParty, discharges = [] }: CaveatTrace,
   indent = '',
 ): string[] {
-  const what = thirdParty === undefined ? caveat : `discharge from ${thirdParty.location || 'no location'}`
-  const wants = wanted === undefined || wanted === caveat ? '' : `, wants ${wanted}`
+  const what = thirdParty === undefined ? withDate(caveat) : `discharge from ${thirdParty.location || 'no location'}`
+  const wants = wanted === undefined || wanted === caveat ? '' : `, wants ${withDate(wanted)}`
   const why = outcome === 'cleared' ? '' : `: ${refusal?.message ?? outcome}${wants}`
   return [
     `${indent}${mark(outcome === 'cleared')} ${what}${why}`,

@@ -8,6 +8,7 @@ import { decodeIdentifier, type TokenReference } from '../../shared/macaroon/ide
 import type { Caveat } from '../../shared/macaroon/macaroon.ts'
 import { nonceTimeMs } from '../../shared/macaroon/nonce.ts'
 import { decodeUtf8 } from '../../shared/macaroon/utf8.ts'
+import { earliestExpiry, withDate } from '../arguments/expiry.ts'
 import { addHelp } from '../arguments/help.ts'
 import { readToken } from '../arguments/standard-input.ts'
 import { table, type Terminal } from '../terminal.ts'
@@ -25,7 +26,8 @@ export function addInspect(token: Command, terminal: Terminal): void {
     examples: ['macaroond token inspect < token.txt'],
     json: [
       '{"id", "org": null, "subject", "issuedAt", "expiresAt", "ancestors": [<id>], "caveats": [<text>], "discharges": <count>, "verified": false}',
-      'issuedAt and expiresAt are unix seconds; expiresAt is null for a token that never expires',
+      'issuedAt and expiresAt are unix seconds; expiresAt is the earliest of the token’s own and of its `time` caveats, and of its discharges’; null for never',
+      '"expiresBy": the caveat that lets it expire then, absent if it is the token’s own expiry',
       'org is always null: it belongs to the root key, and only a node of the cluster knows it',
       'a third-party caveat is {"thirdParty": <location>, "ticket": <base64url>}; a caveat that is not text is 0x and hex digits',
     ],
@@ -44,7 +46,10 @@ interface Inspection {
   readonly org: null
   readonly subject: string
   readonly issuedAt: number
+  /** The earliest of the token's own expiry and its `time` caveats. */
   readonly expiresAt: number | null
+  /** The caveat that lets it expire then; absent if it is the token's own expiry. */
+  readonly expiresBy?: string
   readonly ancestors: readonly string[]
   readonly caveats: readonly (string | ThirdPartyCaveat)[]
   readonly discharges: number
@@ -55,14 +60,21 @@ function inspect(text: string): Inspection {
   const [macaroon, ...discharges] = decodeBundle(text)
   assert(macaroon !== undefined, 'a bundle has a token')
   const { kid, nonce, subject, expiresAt, ancestors } = decodeIdentifier(macaroon.identifier)
+  const caveats = macaroon.caveats.map(caveatOf)
+  const texts = [...caveats, ...discharges.flatMap((one) => one.caveats.map(caveatOf))]
+  const expiry = earliestExpiry(
+    expiresAt,
+    texts.filter((text) => typeof text === 'string'),
+  )
   return {
     id: tokenId(kid, nonce),
     org: null,
     subject,
     issuedAt: Math.floor(nonceTimeMs(nonce) / 1000),
-    expiresAt: expiresAt === 0 ? null : expiresAt,
+    expiresAt: expiry === undefined ? null : Math.floor(expiry.atMs / 1_000),
+    ...(expiry?.caveat === undefined ? {} : { expiresBy: expiry.caveat }),
     ancestors: ancestors.map((ancestor: TokenReference) => tokenId(ancestor.kid, ancestor.nonce)),
-    caveats: macaroon.caveats.map(caveatOf),
+    caveats,
     discharges: discharges.length,
     verified: false,
   }
@@ -73,15 +85,20 @@ function caveatOf({ cid, vid, location = '' }: Caveat): string | ThirdPartyCavea
   return decodeUtf8(cid) ?? `0x${Buffer.from(cid).toString('hex')}`
 }
 
-function linesOf({ id, subject, issuedAt, expiresAt, ancestors, caveats, discharges }: Inspection): string[] {
+function linesOf(inspection: Inspection): string[] {
+  const { id, subject, issuedAt, expiresAt, expiresBy, ancestors, caveats, discharges } = inspection
+  const by = expiresBy === undefined ? '' : `, by the caveat ${expiresBy}`
   return table([
     ['id', id],
     ['org', 'unknown (only a node of the cluster knows it)'],
     ['subject', subject],
     ['issued', timeText(issuedAt)],
-    ['expires', expiresAt === null ? 'never' : timeText(expiresAt)],
+    ['expires', expiresAt === null ? 'never' : `${timeText(expiresAt)}${by}`],
     ...ancestors.map((ancestor) => ['made from', ancestor]),
-    ...caveats.map((caveat) => ['caveat', typeof caveat === 'string' ? caveat : `discharge from ${caveat.thirdParty}`]),
+    ...caveats.map((caveat) => [
+      'caveat',
+      typeof caveat === 'string' ? withDate(caveat) : `discharge from ${caveat.thirdParty}`,
+    ]),
     ...(discharges === 0 ? [] : [['discharges', String(discharges)]]),
   ])
 }

@@ -5,7 +5,7 @@ import { MacaroondError } from '../../shared/errors.ts'
 import type { Nonce } from '../../shared/ids.ts'
 import { nonceTimeMs } from '../../shared/macaroon/nonce.ts'
 import { addHelp } from '../arguments/help.ts'
-import { addUtc, MOMENT_FORMS, type MomentOptions, pastMomentOf } from '../arguments/moments.ts'
+import { addUtc, MOMENT_FORMS, type MomentOptions, readPastMoment } from '../arguments/moments.ts'
 import { mandatory } from '../arguments/options.ts'
 import { addTokenPaging, type Paging, type PagingOptions, tokenPagingOf } from '../arguments/paging.ts'
 import { shortTimeText } from '../arguments/times.ts'
@@ -41,7 +41,9 @@ export function addList(token: Command, terminal: Terminal): void {
       const request = {
         org,
         ...(subject === undefined ? {} : { subject }),
-        ...(since === undefined ? {} : { sinceMs: pastMomentOf('--since', since, { ...(utc && { utc }) }, terminal) }),
+        ...(since === undefined
+          ? {}
+          : { sinceMs: readPastMoment('--since', since, { ...(utc && { utc }) }, terminal) }),
         ...(live === undefined ? {} : { live }),
       }
       const { after, limit } = tokenPagingOf(paging)

@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import type { MintedToken } from '../../primary/signer/sdk.ts'
 import { parseTtl } from '../arguments/times.ts'
+import { earliestExpiry, expiryText } from '../arguments/expiry.ts'
 import { addHelp } from '../arguments/help.ts'
 import { mandatory, repeated } from '../arguments/options.ts'
 import { profileOf, withSigner } from '../clients.ts'
@@ -39,7 +40,9 @@ export function addMint(token: Command, terminal: Terminal): void {
       })
       if (terminal.json) return
       for (const warning of minted.warnings) terminal.say(`warning: ${warning}`)
-      terminal.say(`minted ${minted.id} for ${subject} of ${org}, ${expiryText(minted)}`)
+      const expiry = earliestExpiry(minted.expiresAt, caveat)
+      const life = expiry === undefined ? 'never expires' : `expires ${expiryText(expiry)}`
+      terminal.say(`minted ${minted.id} for ${subject} of ${org}, ${life}`)
     })
   addHelp(command, {
     examples: [
@@ -65,8 +68,4 @@ function documentOf({ token, id, org, subject, issuedAtMs, expiresAt, position, 
     position,
     ...(warnings.length > 0 && { warnings }),
   }
-}
-
-function expiryText({ expiresAt }: MintedToken): string {
-  return expiresAt === 0 ? 'never expires' : `expires ${new Date(expiresAt * 1000).toISOString()}`
 }

@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import type { ExplainResult, WorkerVerdict } from '../../replica/worker/sdk.ts'
 import { parseAccess } from '../arguments/access.ts'
+import { withDate } from '../arguments/expiry.ts'
 import { addHelp } from '../arguments/help.ts'
 import { mandatory, repeated } from '../arguments/options.ts'
 import { readToken } from '../arguments/standard-input.ts'
@@ -58,7 +59,8 @@ export function addVerify(token: Command, terminal: Terminal): void {
     json: [
       'accepted: {"ok": true, "id", "org", "subject", "expiresAt"?, "notes", "caveatCount", …}',
       'refused:  {"ok": false, "reason", "message", "caveat"?, "wanted"?, …}',
-      'both name the source of the answer: "node" (PeerId), "region", "pid", "epoch", "txid", "revocationSeq"',
+      'cannot tell: as refused, with reason "unavailable": the token may be good',
+      'all name the source of the answer: "node" (PeerId), "region", "pid", "epoch", "txid", "revocationSeq"',
       'expiresAt is in unix seconds, and absent for a token that never expires',
       'with --explain: {"verdict", "checks": [{"check", "held", "refusal"?}], "token"?, "caveats": [{"caveat", "outcome", …}], "judgedBy", "judged", "work", "omitted"?}',
     ],
@@ -71,14 +73,16 @@ function answerExplanation(terminal: Terminal, explained: ExplainResult): void {
   terminal.status = exitStatusOfVerdict(unavailable ?? verdict)
   terminal.answer(explained, [
     ...explanationLines(explained),
-    verdictText(verdict),
+    verdictText(unavailable ?? verdict),
     ...originText({ ...verdict, ...judged }),
   ])
 }
 
 function verdictText(verdict: WorkerVerdict): string {
   if (verdict.ok) return `accepted: ${verdict.id} for ${verdict.subject} of ${verdict.org}`
-  const caveat = verdict.caveat === undefined ? '' : `: ${verdict.caveat}`
+  const caveat = verdict.caveat === undefined ? '' : `: ${withDate(verdict.caveat)}`
+  // A token that nobody could judge is not refused: it may be good.
+  if (verdict.reason === 'unavailable') return `cannot tell (unavailable): ${verdict.message}${caveat}`
   return `refused (${verdict.reason}): ${verdict.message}${caveat}`
 }
 

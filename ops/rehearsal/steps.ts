@@ -118,7 +118,7 @@ const restored: StepOf = (values) => ({
 
 function describe({ preview, begun }: Restored): string {
   const carried = preview.carried?.revocations.length ?? 0
-  return `to txid ${preview.plan?.point.txid} from ${preview.plan?.files.length} files, ${carried} revocation carried over; epoch ${begun?.epoch}`
+  return `to txid ${preview.plan?.point.txid} from ${preview.plan?.files.length} files, ${carried} revocation added; epoch ${begun?.epoch}`
 }
 
 const backToService: StepOf = (values) => ({

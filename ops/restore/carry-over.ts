@@ -8,6 +8,8 @@ import { type Evidence, revocationName } from './evidence.ts'
 export interface CarryOver {
   /** In the order in which they were found, each once. */
   readonly revocations: readonly RevocationColumns[]
+  /** Number of the revocations that the restored state has already. */
+  readonly there: number
   /** For each place: the number it knew, and the number that neither the restored state nor an earlier place knew. */
   readonly sources: readonly { readonly from: string; readonly known: number; readonly carried: number }[]
   /** Revocations of many tokens that only one running replica knows, in words. Each needs the operator's `--yes`. */
@@ -17,6 +19,7 @@ export interface CarryOver {
 /** Computes the revocations to write. `restored` are those that the restored state has already. */
 export function carryOver(restored: readonly RevocationColumns[], evidence: readonly Evidence[]): CarryOver {
   const known = new Set(restored.map(revocationName))
+  const there = known.size
   const ends = provenExpiries(evidence)
   const revocations: RevocationColumns[] = []
   const sources = evidence.map(({ from, revocations: rows }) => {
@@ -30,7 +33,7 @@ export function carryOver(restored: readonly RevocationColumns[], evidence: read
     }
     return { from, known: rows.length, carried: revocations.length - before }
   })
-  return { revocations, sources, alone: fromOneReplicaOnly(revocations, evidence) }
+  return { revocations, there, sources, alone: fromOneReplicaOnly(revocations, evidence) }
 }
 
 /**

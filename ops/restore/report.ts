@@ -1,7 +1,7 @@
 /** A restore's preview and result as lines and as a JSON document: the plan, the carried revocations, the next steps. */
 import { pointText, type RestorePlan } from '../../shared/archive/restore-plan.ts'
 import { table } from '../terminal.ts'
-import type { StillRefusing, PendingRevocations } from './carry-over.ts'
+import type { CarryOver, StillRefusing, PendingRevocations } from './carry-over.ts'
 import { revocationText } from './describe.ts'
 import type { Preview, Restored } from './restore.ts'
 import type { HeadVerdict } from './witness.ts'
@@ -14,7 +14,7 @@ export function previewDocument(preview: Preview): object {
   return {
     plan: plan === undefined ? null : planDocument(plan, bytesPerSecond),
     ...(pages === undefined ? {} : { pages }),
-    carried: carried === undefined ? null : { revocations: carried.revocations.length, sources: carried.sources },
+    carried: carried === undefined ? null : carriedDocument(carried),
     unread,
     remarks,
     head: head ?? null,
@@ -24,6 +24,10 @@ export function previewDocument(preview: Preview): object {
       revocations: revocations.map(({ columns }) => revocationText(columns)),
     })),
   }
+}
+
+function carriedDocument({ revocations, there, sources }: CarryOver): object {
+  return { revocations: revocations.length, there, known: there + revocations.length, sources }
 }
 
 function planDocument({ files, bytes, point, next }: RestorePlan, bytesPerSecond: number | undefined): object {
@@ -47,12 +51,12 @@ function grainOf({ point, next }: Pick<RestorePlan, 'point' | 'next'>): 'newest'
 export function previewLines(preview: Preview): readonly string[] {
   const { plan, pages, carried, unread, remarks, head, waiting, refusing } = preview
   const sources =
-    carried?.sources.map(({ from, known, carried: more }) => [from, `knows ${known}`, `${more} carried over`]) ?? []
+    carried?.sources.map(({ from, known, carried: more }) => [from, `knows ${known}`, `${more} added`]) ?? []
   return [
     ...(pages?.map((text) => `from ${text}`) ?? []),
     ...(plan === undefined && pages === undefined ? ['from the copy of a replica'] : []),
     ...(plan === undefined ? [] : planLines(plan, preview.bytesPerSecond)),
-    ...(carried === undefined ? [] : [`revocations carried over: ${carried.revocations.length}`]),
+    ...revocationsLines(preview),
     ...table(sources).map((line) => `  ${line}`),
     ...unread.map((text) => `NOT SURE: ${text}`),
     ...(head === undefined ? [] : [headLine(head)]),
@@ -60,6 +64,17 @@ export function previewLines(preview: Preview): readonly string[] {
     ...refusing.map(refusingLine),
     ...remarks.map((text) => `note: ${text}`),
   ]
+}
+
+/** Says how many revocations the result has of those that are known, and that none is lost, if that is so. */
+function revocationsLines({ revocations, carried, unread, waiting, refusing }: Preview): readonly string[] {
+  if (revocations === undefined) return []
+  const { there, beyond } = revocations
+  const added = carried === undefined ? 0 : beyond
+  const counts = `${there + beyond} known, ${there + added} in the result (${there} already there, ${added} added)`
+  const isCertain = unread.length === 0 && waiting.length === 0 && refusing.length === 0
+  if (added < beyond) return [`revocations: ${counts}`, `  ${beyond - added} ARE LEFT OUT`]
+  return [`revocations: ${counts}`, ...(isCertain ? ['  no revocation is lost'] : [])]
 }
 
 function headLine(head: HeadVerdict): string {

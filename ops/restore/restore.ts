@@ -59,6 +59,12 @@ export interface RestoreOptions {
   readonly confirm: (preview: Preview) => boolean
 }
 
+/** Counts of known revocations: those that the restored state has, and the others. */
+export interface RevocationCounts {
+  readonly there: number
+  readonly beyond: number
+}
+
 /** Everything about a restore that an operator sees before he confirms it. */
 export interface Preview {
   /** Undefined for a replica's copy, which is taken as it is, and for a repair. */
@@ -66,6 +72,8 @@ export interface Preview {
   /** The sources of the pages of a repair, in words; undefined for a restore. */
   readonly pages: readonly string[] | undefined
   readonly carried: CarryOver | undefined
+  /** The revocations that the restored state has, and those that the believed places know besides; undefined as `head`. */
+  readonly revocations: RevocationCounts | undefined
   /** In words: sources that were not read or are not believed, and facts from one replica alone. Each needs `--yes`. */
   readonly unread: readonly string[]
   readonly remarks: readonly string[]
@@ -166,10 +174,10 @@ function isOurs(path: string): boolean {
   return withReader(path, isOfMacaroond)
 }
 
-type Findings = Pick<Preview, 'carried' | 'unread' | 'remarks' | 'head' | 'waiting' | 'refusing'>
+type Findings = Pick<Preview, 'carried' | 'revocations' | 'unread' | 'remarks' | 'head' | 'waiting' | 'refusing'>
 
 /** The findings for a database of another program: none. */
-const FOREIGN = { carried: undefined, head: undefined, waiting: [], refusing: [] } as const
+const FOREIGN = { carried: undefined, revocations: undefined, head: undefined, waiting: [], refusing: [] } as const
 
 /** All that the operator must know about a database of macaroond before the new epoch begins. */
 function previewOf(path: string, options: RestoreOptions, gathered: Gathered): Findings {
@@ -184,6 +192,7 @@ function previewOf(path: string, options: RestoreOptions, gathered: Gathered): F
     const audit = broken === undefined ? [] : [`the audit chain of the restored database is broken: ${broken}`]
     return {
       carried,
+      revocations: { there: all.there, beyond: all.revocations.length },
       unread: [...gathered.unread, ...audit, ...(carried?.alone ?? [])],
       remarks,
       head: isSigned ? gathered.head : undefined,

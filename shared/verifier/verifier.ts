@@ -219,7 +219,7 @@ export function expiry(
   { nowLatestMs }: Context,
 ): Refused | undefined {
   if (expiresAt === 0 || nowLatestMs < expiresAt * 1000) return undefined
-  return refused('expired', `the token expired at ${expiresAt} (unix seconds)`)
+  return refused('expired', `the token expired at ${new Date(expiresAt * 1000).toISOString()}`)
 }
 
 export function accepted(

@@ -7,6 +7,8 @@ const here = DevFolder.forThisFile()
 
 test('a primary that dies is named, with the time; the regions are degraded, then down', async () => {
   await expect.poll(async () => (await here.operator(['status'])).status, { timeout: 20_000 }).toBe(0)
+  await here.operator(['org', 'create', 'acme'])
+  const token = (await here.operator(['token', 'mint', '--org', 'acme', '--subject', 'alice'])).stdout
   process.kill(here.dev.cluster.primary.pid, 'SIGKILL')
   const first = await here.operator(['status'])
   expect(first.status).toBe(6)
@@ -26,4 +28,9 @@ test('a primary that dies is named, with the time; the regions are degraded, the
   expect(last.status).toBe(4)
   expect(down).toMatch(/\n {2}next: start the primary at 127\.0\.0\.1:\d+, .*"The primary is down"/)
   expect(down).toContain('NO LEASE')
+  const verified = await here.operator(['token', 'verify', '--org', 'acme'], token)
+  expect([verified.status, verified.stdout]).toEqual([4, expect.stringMatching(/^cannot tell \(unavailable\): /)])
+  const explained = await here.operator(['token', 'verify', '--org', 'acme', '--explain'], token)
+  expect([explained.status, explained.stdout]).toEqual([4, expect.stringContaining('\ncannot tell (unavailable): ')])
+  for (const { stdout } of [verified, explained]) expect(stdout).not.toMatch(/refused|accepted/)
 }, 70_000)

@@ -79,7 +79,7 @@ async function undone(
 function putBack(cluster: Cluster, copy: string, withoutRevocations: boolean): void {
   const db = openWritable(copy)
   const { epoch, txid } = db.prepare<[], { epoch: number; txid: number }>('SELECT epoch, txid FROM meta').get()!
-  const carried = withoutRevocations ? undefined : { revocations: [], sources: [], alone: [] }
+  const carried = withoutRevocations ? undefined : { revocations: [], there: 0, sources: [], alone: [] }
   const highest = { epoch, txid, written: epoch }
   beginEpoch(db, { evidence: [], highest, carried, waiting: [], clock: systemClock, entropy: systemEntropy })
   db.pragma('wal_checkpoint(TRUNCATE)')

@@ -1,7 +1,7 @@
 /** Points in time on the command line: what is read, what is refused with which hint, and what is printed back. */
 import fc from 'fast-check'
 import { afterEach, describe, expect, test } from 'vitest'
-import { momentOf, momentText, parseMoment, pastMomentOf } from '../../../ops/arguments/moments.ts'
+import { readMoment, momentText, parseMoment, readPastMoment } from '../../../ops/arguments/moments.ts'
 import { Terminal } from '../../../ops/terminal.ts'
 import { capture } from '../streams.ts'
 
@@ -58,9 +58,25 @@ describe('a point in time', () => {
   })
 
   test.each([
-    ...['', 'now', 'yesterday', '1793491200000', '-1', '1.5', '2 fortnights ago', 'ago', '-2 hours ago'],
-    ...['2026-02-30Z', '2026-11-01T24:00Z', '2026-13-01Z', '1.11.2026', '11/01/2026', '2026-11-01T00:00:00+0100'],
-    ...['99999999 weeks ago', '999999999 days ago', '3000 weeks ago', '2026-11-01\u0000Z'],
+    '',
+    'now',
+    'yesterday',
+    '1793491200000',
+    '-1',
+    '1.5',
+    '2 fortnights ago',
+    'ago',
+    '-2 hours ago',
+    '2026-02-30Z',
+    '2026-11-01T24:00Z',
+    '2026-13-01Z',
+    '1.11.2026',
+    '11/01/2026',
+    '2026-11-01T00:00:00+0100',
+    '99999999 weeks ago',
+    '999999999 days ago',
+    '3000 weeks ago',
+    '2026-11-01\u0000Z',
   ])('%j is refused with the forms that are read', (text) => {
     const hint = expect.stringContaining('"2 hours ago"') as string
     expect(() => read(text)).toThrow(expect.objectContaining({ code: 'usage', hint }))
@@ -99,8 +115,8 @@ describe('what was understood', () => {
   test('goes to stderr, and not under --json', async () => {
     process.env['TZ'] = 'UTC'
     const [plain, json] = [capture(), capture()]
-    momentOf('--before', '2026-11-01', { utc: true }, new Terminal(plain, false))
-    momentOf('--before', '2026-11-01', { utc: true }, new Terminal(json, true))
+    readMoment('--before', '2026-11-01', { utc: true }, new Terminal(plain, false))
+    readMoment('--before', '2026-11-01', { utc: true }, new Terminal(json, true))
     await new Promise((resolve) => setImmediate(resolve))
     expect(plain.err()).toBe('--before: 2026-11-01T00:00:00Z (local time 2026-11-01 00:00:00 +00:00)\n')
     expect([plain.out(), json.out(), json.err()]).toEqual(['', '', ''])
@@ -112,6 +128,6 @@ describe('what was understood', () => {
       code: 'usage',
       message: expect.stringContaining('in the future: 2100') as string,
     })
-    expect(() => pastMomentOf('--since', '2100-01-01Z', {}, terminal)).toThrow(refused)
+    expect(() => readPastMoment('--since', '2100-01-01Z', {}, terminal)).toThrow(refused)
   })
 })

@@ -1,0 +1,52 @@
+/** When a token expires in fact: by itself or by the earliest of its `time` caveats; and times in caveats as dates. */
+import { decodeIdentifier } from '../../shared/macaroon/identifier.ts'
+import type { Macaroon } from '../../shared/macaroon/macaroon.ts'
+import { compilePredicate } from '../../shared/macaroon/predicate/compile.ts'
+import { decodeUtf8 } from '../../shared/macaroon/utf8.ts'
+import { timeText } from '../restore/describe.ts'
+import { shortTimeText } from './times.ts'
+
+export interface Expiry {
+  /** Unix milliseconds. */
+  readonly atMs: number
+  /** The caveat that lets the token expire then; undefined if it is the token’s own expiry. */
+  readonly caveat: string | undefined
+}
+
+/** The earliest expiry of all; undefined for never. `expiresAt` is the token's own, unix seconds, 0 for never. */
+export function earliestExpiry(expiresAt: number, caveats: readonly string[]): Expiry | undefined {
+  const own: readonly Expiry[] = expiresAt === 0 ? [] : [{ atMs: expiresAt * 1_000, caveat: undefined }]
+  const [first] = [...own, ...caveats.flatMap(ofCaveat)].toSorted((a, b) => a.atMs - b.atMs)
+  return first
+}
+
+/** The earliest expiry of a macaroon. One of another program has no expiry of its own. */
+export function expiryOf({ identifier, caveats }: Macaroon): Expiry | undefined {
+  const texts = caveats.flatMap(({ cid, vid }) => (vid === undefined ? [decodeUtf8(cid) ?? ''] : []))
+  return earliestExpiry(ownExpiry(identifier), texts)
+}
+
+function ownExpiry(identifier: Uint8Array): number {
+  try {
+    return decodeIdentifier(identifier).expiresAt
+  } catch {
+    return 0
+  }
+}
+
+function ofCaveat(caveat: string): readonly Expiry[] {
+  const predicate = compilePredicate(caveat)
+  return predicate.kind === 'time' && predicate.bound === 'upper' ? [{ atMs: predicate.instantMs, caveat }] : []
+}
+
+/** `2026-11-01T00:00:00.000Z`, with the caveat that is the reason; `never` without an expiry. */
+export function expiryText(expiry: Expiry | undefined): string {
+  if (expiry === undefined) return 'never'
+  return `${timeText(expiry.atMs)}${expiry.caveat === undefined ? '' : `, by the caveat ${expiry.caveat}`}`
+}
+
+/** The caveat with the date after a time in unix seconds, which nobody can read. */
+export function withDate(text: string): string {
+  const [, seconds] = /\btime (?:<|<=|>|>=) ([0-9]{1,12})$/.exec(text) ?? []
+  return seconds === undefined ? text : `${text} (${shortTimeText(Number(seconds) * 1_000)})`
+}
