@@ -1,12 +1,16 @@
 /** Reads a token from standard input. A token is never an argument, because every user of the machine can see arguments. */
 import { BUNDLE_BYTES_MAX } from '../../shared/limits.ts'
+import { cleanToken } from '../../shared/macaroon/paste.ts'
 import type { Terminal } from '../terminal.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 
 /** More than the limit of a token, so that a token that is too long gets its own error. The rest is not read. */
 const CHARS_MAX: number = BUNDLE_BYTES_MAX + 1024
 
-/** The token without the white space around it. `say` prints a prompt if a person types. Throws usage if there is no input. */
+/**
+ * The token without the white space around it. `say` prints a prompt if a person types. Throws usage if there is no input, and
+ * token_malformed if something else was pasted with the token.
+ */
 export async function readToken({
   stdin,
   say,
@@ -18,7 +22,7 @@ export async function readToken({
     if (text.length > CHARS_MAX) break
   }
   const token = text.trim().slice(0, CHARS_MAX)
-  if (token !== '') return token
+  if (token !== '') return cleanToken(token)
   throw new MacaroondError('usage', 'there is no token on standard input', {
     hint: 'pipe one in, for example: macaroond token verify --org acme < token.txt',
   })

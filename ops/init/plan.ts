@@ -3,6 +3,7 @@ import { orgName } from '../../shared/ids.ts'
 import { nodeName, regionName, clusterName } from '../../shared/config/node-config.ts'
 import { parseAddress } from '../../shared/channel/address.ts'
 import { MacaroondError } from '../../shared/errors.ts'
+import { IN_SENTENCES } from '../../shared/schema-sentences.ts'
 
 /** The options of `macaroond init`, as texts from the command line. */
 export interface InitOptions {
@@ -94,7 +95,7 @@ export function requireName(name: string, option: string): void {
 }
 
 function check(schema: typeof clusterName, text: string, option: string, example: string): void {
-  const issue = schema.safeParse(text).error?.issues[0]
+  const issue = schema.safeParse(text, IN_SENTENCES).error?.issues[0]
   if (issue !== undefined) throw usage(`${option} ${text}: ${issue.message}`, `for example ${example}`)
 }
 

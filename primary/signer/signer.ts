@@ -5,6 +5,7 @@ import type { Clock } from '../../shared/clock.ts'
 import { parsePosition } from '../../shared/position.ts'
 import type { CoverageParams, CoverageResult } from '../../shared/protocol/coverage.ts'
 import { SERVICE_TTL_SECONDS_MAX } from '../../shared/limits.ts'
+import { cleanToken } from '../../shared/macaroon/paste.ts'
 import { refuseUnknownOptions } from '../../shared/unknown-option.ts'
 import { checkOwnCaveat } from '../../shared/minting/caveat-mistakes.ts'
 import { checkSubject } from '../../shared/minting/subject.ts'
@@ -283,7 +284,7 @@ export function signerOver(
       const { requestId } = known('rotateKey', options)
       return call('org.rotate-key', { org, requestId })
     },
-    revoke: (request) => revokeWith<TokenRevoked>('token.revoke', request),
+    revoke: async (request) => revokeWith<TokenRevoked>('token.revoke', cleaned(request)),
     revokeIssued: (request) => revokeWith<SubjectCutOff | OrgCutOff>('issued.revoke', request),
     countTokens: (request) => call('tokens.count', toWire(request)),
     listTokens: ({ after = '', limit = PAGE_ROWS, ...request }) =>
@@ -295,7 +296,7 @@ export function signerOver(
     },
     retireKey: (request) => revokeWith<KeyRetired>('org.retire-key', request),
     disableOrg: (request) => revokeWith<OrgDisabled>('org.disable', request),
-    showRevocations: (query) => showRevocations(call, query),
+    showRevocations: async (query) => showRevocations(call, cleaned(query)),
     ...operatorCalls(call),
     coverage: (position, seq) => call('revocations.coverage', { epoch: parsePosition(position).epoch, seq, waitMs: 0 }),
     ...thirdPartyCalls(call),
@@ -332,10 +333,13 @@ type ThirdPartyCalls = 'discharge' | 'exchange' | 'addThirdParty' | 'listThirdPa
 
 function thirdPartyCalls(call: Call): Pick<Signer, ThirdPartyCalls> {
   return {
-    discharge: async (request) => call('token.discharge', known('discharge', request)),
+    discharge: async (request) => {
+      const { tokens, ...rest } = known('discharge', request)
+      return call('token.discharge', { ...rest, tokens: tokens.map(cleanToken) })
+    },
     exchange: async (request) => {
       const { token, strip, id, ticket, ttlSeconds = SERVICE_TTL_SECONDS_MAX } = known('exchange', request)
-      return call('token.exchange', { token, strip, id, ticket, ttlSeconds })
+      return call('token.exchange', { token: cleanToken(token), strip, id, ticket, ttlSeconds })
     },
     addThirdParty: async (request) => {
       const { name, unrevoked = false } = known('addThirdParty', request)
@@ -344,4 +348,11 @@ function thirdPartyCalls(call: Call): Pick<Signer, ThirdPartyCalls> {
     listThirdParties: () => call('third-party.list', {}),
     removeThirdParty: (name) => call('third-party.remove', { name }),
   }
+}
+
+/** The request with its token, if it has one, as `cleanToken` returns it. Throws token_malformed. */
+function cleaned<T extends object>(request: T): T {
+  return 'token' in request && typeof request.token === 'string'
+    ? { ...request, token: cleanToken(request.token) }
+    : request
 }

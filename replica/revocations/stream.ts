@@ -128,7 +128,7 @@ export class RevocationStream {
   async follow(connection: Connection, retire: AbortSignal): Promise<void> {
     assert(this.#onRows !== undefined, 'the observer of rows is set before the first connection')
     retire.addEventListener('abort', () => void connection.close())
-    const welcome = revocationsWelcome.parse(connection.hello)
+    const welcome = readWelcome(connection)
     this.#requireSameHistory(welcome)
     const place = { timeline: asTimeline(welcome.timeline), epoch: asEpoch(welcome.epoch) }
     // A later timeline has numbers of its own, and the primary sends all its rows; denials stay.
@@ -329,4 +329,11 @@ function contiguous(inPages: number, rows: readonly RevocationRow[]): number {
 function requireNoGap(known: number, stretch: Stretch): void {
   const gap = gapAfter(known, stretch)
   if (gap !== undefined) throw new MacaroondError('protocol_violation', gap)
+}
+
+/** Throws protocol_violation. */
+function readWelcome({ hello }: Pick<Connection, 'hello'>): RevocationsWelcome {
+  const welcome = revocationsWelcome.safeParse(hello)
+  if (welcome.success) return welcome.data
+  throw new MacaroondError('protocol_violation', 'the primary sent a malformed welcome on the `revocations` channel')
 }

@@ -61,15 +61,16 @@ export class CachingVerifier implements Verifier {
     if (options.logger !== undefined) this.#watch.start()
   }
 
-  readonly verify: Verifier['verify'] = async (token, access, options = {}) => {
+  readonly verify: Verifier['verify'] = async (text, access, options = {}) => {
     refuseUnknownOptions('verify', options, VERIFY_OPTIONS)
+    const token = withoutSpace(text)
     return this.#cache.judge(token, access, options) ?? this.#ask(token, access, options)
   }
 
-  readonly explain: Verifier['explain'] = async (token, access, options = {}) => {
+  readonly explain: Verifier['explain'] = async (text, access, options = {}) => {
     refuseUnknownOptions('explain', options, VERIFY_OPTIONS)
     const { minPosition, peer, signal, timeoutMs = this.#timeoutMs } = options
-    return this.#pool.explain({ token, access, peer, minPosition }, { timeoutMs, signal })
+    return this.#pool.explain({ token: withoutSpace(text), access, peer, minPosition }, { timeoutMs, signal })
   }
 
   readonly ready: Verifier['ready'] = async (options = {}) => {
@@ -156,4 +157,9 @@ export class CachingVerifier implements Verifier {
       if (late) return this.#pool.withCause(refused('unavailable', `no usable answer came within ${timeoutMs} ms`))
     }
   }
+}
+
+/** A token read from a file or a header often ends with a line break. A caller without types may pass no text. */
+function withoutSpace(token: string): string {
+  return typeof token === 'string' ? token.trim() : token
 }

@@ -12,6 +12,7 @@ import type { ClockReading } from '../../shared/freshness/clock-reading.ts'
 import type { Mark } from '../../shared/freshness/mark.ts'
 import { type ExplainResult, KNOWS_AGE, type VerifyParams, type VerifyResult } from '../../shared/protocol/verify.ts'
 import { explainResult, verifyResult } from '../../shared/protocol/verify-answer.ts'
+import { IN_SENTENCES } from '../../shared/schema-sentences.ts'
 import type { Access } from '../../shared/verifier/access.ts'
 import { refused } from '../../shared/verifier/verdict.ts'
 import { connectionLog, safeLogger, type ServiceLogger } from '../../shared/service-logger.ts'
@@ -207,10 +208,10 @@ async function ask(client: ReplicaClient, params: VerifyParams, options: CallOpt
 
 /** Throws protocol_violation if the answer does not fit the schema. */
 function answerOf<T>(schema: z.ZodType<T>, value: unknown): T {
-  const result = schema.safeParse(value)
+  const result = schema.safeParse(value, IN_SENTENCES)
   if (result.success) return result.data
   const issue = result.error.issues[0]
-  const what = `${issue?.path.join('.') || 'its form'}: ${issue?.message ?? 'not valid'}`
+  const what = `${issue?.path.join('.') || 'its form'}: ${issue?.message ?? 'is not valid'}`
   throw new MacaroondError('protocol_violation', `a replica gave a malformed answer: ${what}`, {
     hint: 'both sides should run versions of macaroond that speak the same protocol',
   })

@@ -55,7 +55,9 @@ const verifierOptions: z.ZodType<VerifierOptions> = z.strictObject({
   region: regionName.optional(),
   crossRegion: z.boolean().optional(),
   cache: z.union([z.boolean(), cacheLimits]).optional(),
-  onAlarm: z.custom<VerifierOptions['onAlarm']>((value) => typeof value === 'function', 'a function').optional(),
+  onAlarm: z
+    .custom<VerifierOptions['onAlarm']>((value) => typeof value === 'function', 'must be a function')
+    .optional(),
 })
 
 /**

@@ -43,7 +43,7 @@ const file = { file: pathText.describe('A file with the key, readable by its own
 const variable = {
   env: z
     .string()
-    .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'the name of an environment variable')
+    .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be the name of an environment variable')
     .describe('An environment variable with the key.'),
 }
 const command = {

@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { MacaroondError } from '../errors.ts'
 import { readSmallFile } from '../files/small-file.ts'
 import { readTrusted } from '../files/trusted-file.ts'
+import { IN_SENTENCES } from '../schema-sentences.ts'
 import { suggest } from '../suggest.ts'
 import { lineHint, tomlText } from './toml-text.ts'
 
@@ -25,7 +26,7 @@ export function readConfig<T>(file: string, schema: z.ZodType<T>): T {
 
 /** Checks a parsed configuration. `file` appears only in errors. Throws config_invalid. */
 export function checkConfig<T>(file: string, value: unknown, schema: z.ZodType<T>): T {
-  const result = schema.safeParse(value)
+  const result = schema.safeParse(value, IN_SENTENCES)
   if (result.success) return result.data
   throw faultsOf(file, result.error, schema)[0] ?? new MacaroondError('config_invalid', `${file}: not valid`)
 }
@@ -43,10 +44,10 @@ export interface ExaminedConfig {
  */
 export function examineConfig(file: string, schema: z.ZodType): ExaminedConfig {
   const value = readTable(file)
-  const result = schema.safeParse(value)
+  const result = schema.safeParse(value, IN_SENTENCES)
   if (result.success) return { config: result.data as Record<string, unknown>, faults: [] }
   const valid = Object.entries(shapeOf(schema)).flatMap(([key, part]) => {
-    const read = part instanceof z.ZodType ? part.safeParse(value[key]) : undefined
+    const read = part instanceof z.ZodType ? part.safeParse(value[key], IN_SENTENCES) : undefined
     return read?.success === true && read.data !== undefined ? [[key, read.data] as const] : []
   })
   return { config: Object.fromEntries(valid), faults: faultsOf(file, result.error, schema) }

@@ -2,6 +2,7 @@
 import type { z } from 'zod'
 import { decodeJsonObject } from '../channel/json.ts'
 import { MacaroondError } from '../errors.ts'
+import { IN_SENTENCES } from '../schema-sentences.ts'
 import { CONTROL_MESSAGE_BYTES_MAX } from '../limits.ts'
 
 const OPENING_BRACE = 0x7b
@@ -18,7 +19,7 @@ export function isControl(frame: Uint8Array): boolean {
 /** Throws protocol_violation if the message does not match the schema; the caller then closes the connection. */
 export function decodeMessage<T>(frame: Uint8Array, schema: z.ZodType<T>): T {
   if (frame.length > CONTROL_MESSAGE_BYTES_MAX) throw violation(`a control message of ${frame.length} bytes`)
-  const result = schema.safeParse(decodeJsonObject(frame))
+  const result = schema.safeParse(decodeJsonObject(frame), IN_SENTENCES)
   if (result.success) return result.data
   const issue = result.error.issues[0]
   throw violation(`a message whose ${issue?.path.join('.') || 'form'} is wrong: ${issue?.message ?? ''}`)

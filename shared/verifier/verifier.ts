@@ -6,6 +6,7 @@
 import { assert, type ErrorCode, MacaroondError } from '../errors.ts'
 import { type TokenId, tokenId } from '../ids.ts'
 import { decodeBundle } from '../macaroon/bundle.ts'
+import { pasteFault, pasteSentence } from '../macaroon/paste.ts'
 import { decodeIdentifier, type TokenIdentifier } from '../macaroon/identifier.ts'
 import type { Macaroon } from '../macaroon/macaroon.ts'
 import { nonceTimeMs } from '../macaroon/nonce.ts'
@@ -181,9 +182,18 @@ function readBundle(text: string): Bundle | Refused {
     if (looksLikeTicket(macaroon.identifier)) return dischargeAsToken()
     return { macaroon, discharges, identifier: decodeIdentifier(macaroon.identifier) }
   } catch (error) {
-    if (error instanceof MacaroondError) return refused(unreadable(error.code), error.message)
+    if (error instanceof MacaroondError) return refused(unreadable(error.code), unreadableText(text, error))
     throw error
   }
+}
+
+/** A longer text was not pasted by a person, and must not cost the node more than decoding it. */
+const PASTED_CHARS_MAX = 32_768
+
+/** A verdict has no hint, so the message itself says what to do with a token that was pasted with something else. */
+function unreadableText(text: unknown, error: MacaroondError): string {
+  const fault = typeof text === 'string' && text.length <= PASTED_CHARS_MAX ? pasteFault(text) : undefined
+  return fault === undefined ? error.message : pasteSentence(fault)
 }
 
 /** Errors of decoding become refusals with the same code, because a verdict is never an exception. */

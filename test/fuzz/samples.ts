@@ -1,12 +1,14 @@
 /** One of each call and message, as the product makes them. */
 import type { z } from 'zod'
 import { positionText } from '../../shared/position.ts'
+import { auditListParams } from '../../shared/protocol/audit.ts'
 import { coverageParams } from '../../shared/protocol/coverage.ts'
 import { knownParams } from '../../shared/protocol/known-revocations.ts'
 import { recordOf, type RevocationRow } from '../../shared/verifier/revocation-row.ts'
 import * as revoke from '../../shared/protocol/revoke.ts'
 import * as sign from '../../shared/protocol/sign.ts'
 import { signPosition } from '../../shared/protocol/signed-position.ts'
+import * as tokens from '../../shared/protocol/tokens.ts'
 import { verifyParams } from '../../shared/protocol/verify.ts'
 import { AUTHORITY, CLUSTER, KID, NONCE, POSITION, TIMELINE } from './fixed.ts'
 
@@ -120,4 +122,21 @@ export const CALLS: readonly Call[] = [
   { method: 'revocations.list', schema: revoke.revocationsParams, params: { org: 'acme', after: 0, limit: 100 } },
   { method: 'revocations.find', schema: revoke.findRevocationsParams, params: { org: 'acme', subject: 'alice' } },
   { method: 'kek.rotate', schema: sign.rotateKekParams, params: { force: false } },
+  {
+    method: 'tokens.count',
+    schema: revoke.countTokensParams,
+    params: { org: 'acme', kid: KID, subject: 'alice', untilMs: 1_700_000_000_000 },
+  },
+  {
+    method: 'tokens.list',
+    schema: tokens.listTokensParams,
+    params: { org: 'acme', subject: 'alice', sinceMs: 5, live: true, after: NONCE, limit: 100 },
+  },
+  { method: 'tokens.made-from', schema: tokens.madeFromParams, params: { id: `${KID}.${NONCE}`, after: '', limit: 5 } },
+  { method: 'token.show', schema: tokens.showTokenParams, params: { id: `${KID}.${NONCE}` } },
+  {
+    method: 'audit.list',
+    schema: auditListParams,
+    params: { after: 0, sinceMs: 5, actor: 'operator', org: 'acme', kind: 'token.mint' },
+  },
 ]
