@@ -158,7 +158,7 @@ test('unsigned revocations have numbers of no real history: giving them up gives
     from,
     revocations: [own, { ...own, seq: 4 }],
   }))
-  const common = { evidence: [], carried: { revocations: [], sources: [], alone: [] }, clock: systemClock }
+  const common = { evidence: [], carried: { revocations: [], there: 0, sources: [], alone: [] }, clock: systemClock }
   beginEpoch(db, { ...common, waiting, highest: { epoch: 1, txid: 9, written: 1 }, entropy: systemEntropy })
   const { denials } = new UnsignedReader(db, 5, 10).part
   expect(denials.map((one) => [one.epoch, one.seq])).toEqual([3, 4, 3, 4].map((seq) => [1, seq]))
