@@ -1,4 +1,5 @@
 /** Keeps a cluster running until a signal, and prints how to use it. */
+import { join } from 'node:path'
 import type { Terminal } from '../terminal.ts'
 import type { Cluster } from './cluster.ts'
 import { profilePath, publish, unpublish } from './published.ts'
@@ -55,15 +56,31 @@ function directions(cluster: Cluster): readonly string[] {
   return [
     `the cluster is up until Ctrl-C; configurations, keys and logs are in ${cluster.folder.path}`,
     ...nodes,
-    'in another terminal, after the export above:',
+    'what to try next, in another terminal, after the export above:',
     '  macaroond org create example',
     "  macaroond token mint --org example --subject alice --caveat 'op in read,write' > token.txt",
     '  macaroond token verify --org example --access op=read < token.txt',
     '  macaroond revoke --token - < token.txt',
-    '  macaroond status',
+    '  macaroond status --watch',
+    ...outageOf(cluster),
     'in a checkout, write `npm run -s macaroond --` for `macaroond`',
+    ...PAGES,
   ]
 }
+
+/** An outage to watch, and its end. */
+function outageOf(cluster: Cluster): readonly string[] {
+  const { primary, path } = cluster.folder
+  return [
+    `  kill -9 ${cluster.pidOf(primary)}   # the primary: the regions answer for one lease`,
+    `  macaroond --lenient-files primary --config ${shellWord(join(path, 'primary.toml'))}   # and then again`,
+  ]
+}
+
+/** The pages to read first. */
+export const PAGES: readonly string[] = [
+  'docs/concepts.md explains macaroons in ten minutes, docs/production.md leads to a cluster on machines of your own',
+]
 
 /** Quotes a text for a line that people paste into a shell. */
 function shellWord(text: string): string {

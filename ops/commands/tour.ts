@@ -5,6 +5,13 @@ import type { Terminal } from '../terminal.ts'
 
 const REGIONS: readonly string[] = ['fra', 'sin']
 
+const NEXT: readonly string[] = [
+  'what to try next:',
+  '  macaroond dev --dir ./demo   a cluster to work with, until Ctrl-C',
+  '  docs/concepts.md             macaroons in ten minutes',
+  '  docs/production.md           a cluster on machines of your own',
+]
+
 /** Adds `macaroond tour`, which `npm start` runs. */
 export function addTour(parent: Command, terminal: Terminal): void {
   const command = parent
@@ -15,7 +22,7 @@ export function addTour(parent: Command, terminal: Terminal): void {
     .option('--keep', 'keep the cluster running afterwards, as `macaroond dev` does, until Ctrl-C')
     .action(async ({ keep = false }: { keep?: boolean }) => {
       const [{ runSteps }, { tourSteps }] = await Promise.all([import('../tour/run.ts'), import('../tour/steps.ts')])
-      await runSteps({ name: 'tour', regions: REGIONS, steps: tourSteps(REGIONS), keep }, terminal)
+      await runSteps({ name: 'tour', regions: REGIONS, steps: tourSteps(REGIONS), keep, next: NEXT }, terminal)
     })
   addHelp(command, {
     examples: ['macaroond tour', 'macaroond tour --keep'],

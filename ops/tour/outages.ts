@@ -1,11 +1,18 @@
-/** Steps of the tour that kill nodes: verification goes on without the primary, and each node catches up after a restart. */
+/**
+ * Steps of the tour that kill nodes: verification goes on without the primary for one lease, then every region says
+ * `unavailable`, and each node catches up after a restart.
+ */
+import { setTimeout } from 'node:timers/promises'
 import type { NodeSpec } from '../cluster/folder.ts'
 import { systemClock } from '../../shared/clock.ts'
+import { FRESHNESS_DEFAULTS, revocationBoundMs } from '../../shared/freshness/bound.ts'
 import { acceptedEverywhere } from './mint-and-verify.ts'
-import { ORG, READ } from './stage.ts'
+import { ORG, READ, type TourCluster } from './stage.ts'
 import { requireThat, type TourStep } from './step.ts'
 
 const ROUNDS_WITHOUT_PRIMARY = 100
+/** Between two verifications while a lease runs out. */
+const LEASE_POLL_MS = 50
 const MINTED_MEANWHILE = 20
 
 /** Kills the primary and verifies in every region. The rounds take less than a lease, so every answer must be an acceptance. */
@@ -26,14 +33,45 @@ export const primaryKilled: TourStep = {
   },
 }
 
+/** Waits the leases out. Then a region could not hear of a revocation, so it must neither accept nor refuse the token. */
+export const leaseWaitedOut: TourStep = {
+  title: 'lease over: unavailable',
+  run: async (stage) => {
+    const { regions } = stage
+    const accepted = await Promise.all(regions.map((region) => acceptancesUntilUnavailable(stage, region)))
+    const count = accepted.reduce((sum, one) => sum + one, 0)
+    return {
+      detail: `${count} more accepted; then ${regions.join(' and ')} say "unavailable", not "invalid": no revocation could reach them`,
+    }
+  },
+}
+
+/** Throws tour_failed if the region still accepts after the bound, or refuses the token. */
+async function acceptancesUntilUnavailable(stage: TourCluster, region: string): Promise<number> {
+  const startMs = systemClock.monotonicMs()
+  const boundMs = revocationBoundMs(FRESHNESS_DEFAULTS)
+  for (let accepted = 0; ; accepted++) {
+    const verdict = await stage.verify(region, stage.attenuated, READ)
+    if (!verdict.ok) {
+      requireThat(verdict.reason === 'unavailable', `${region} refused the token: ${verdict.message}`)
+      return accepted
+    }
+    requireThat(systemClock.monotonicMs() - startMs < boundMs, `${region} still accepts after ${boundMs} ms`)
+    await setTimeout(LEASE_POLL_MS)
+  }
+}
+
+/** The regions answer again because the primary renews their leases. */
 export const primaryRestarted: TourStep = {
-  title: 'primary restarted, writes open',
-  run: async ({ cluster, signer }) => {
+  title: 'primary restarted, all answer',
+  run: async (stage) => {
+    const { cluster, regions, signer } = stage
     const { primary } = cluster.folder
     await cluster.startNode(primary)
     await cluster.untilServing()
     const { id } = await signer.mint({ org: ORG, subject: 'bob' })
-    return { detail: `pid ${cluster.pidOf(primary)}, minted ${id}` }
+    await acceptedEverywhere(stage, stage.attenuated)
+    return { detail: `pid ${cluster.pidOf(primary)}, minted ${id}; ${regions.join(' and ')} accept again` }
   },
 }
 

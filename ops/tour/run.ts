@@ -22,10 +22,15 @@ export interface RunOptions {
   readonly regions: readonly string[]
   readonly steps: readonly TourStep[]
   readonly keep: boolean
+  /** Lines for a person, printed at the end if every step passed and the cluster is not kept. */
+  readonly next?: readonly string[]
 }
 
 /** Runs all steps, prints them, and sets the exit status. */
-export async function runSteps({ name: story, regions, steps, keep }: RunOptions, terminal: Terminal): Promise<void> {
+export async function runSteps(
+  { name: story, regions, steps, keep, next = [] }: RunOptions,
+  terminal: Terminal,
+): Promise<void> {
   const path = temporaryFolder(story)
   useLenientChecks(path, terminal)
   const interruption = onInterruption()
@@ -38,6 +43,7 @@ export async function runSteps({ name: story, regions, steps, keep }: RunOptions
     const passed = await runInOrder(steps, { stage: new TourCluster(cluster), terminal, interruption })
     if (!passed) terminal.status = EXIT_FAILED
     if (passed && keep) await restartAndKeepRunning(cluster, terminal, interruption)
+    else if (passed) for (const line of next) terminal.say(line)
   } finally {
     await cluster.stop()
     interruption.release()

@@ -8,7 +8,7 @@ import {
   verifiedIn,
   wrongAccessRefused,
 } from './mint-and-verify.ts'
-import { primaryKilled, primaryRestarted, replicaKilled } from './outages.ts'
+import { leaseWaitedOut, primaryKilled, primaryRestarted, replicaKilled } from './outages.ts'
 import { refusedIn, tokenRevoked } from './revocation.ts'
 import type { TourStep } from './step.ts'
 
@@ -21,6 +21,7 @@ export function tourSteps(regions: readonly string[]): readonly TourStep[] {
     attenuatedOffline,
     wrongAccessRefused,
     primaryKilled,
+    leaseWaitedOut,
     primaryRestarted,
     tokenRevoked,
     ...regions.map(refusedIn),

@@ -21,7 +21,8 @@ const STEPS = [
   'attenuated offline',
   'wrong access refused',
   'primary killed, verified on',
-  'primary restarted, writes open',
+  'lease over: unavailable',
+  'primary restarted, all answer',
   'token revoked',
   'refused in fra',
   'refused in sin',
@@ -42,5 +43,8 @@ describe('the tour', () => {
     expect(detail('verified in sin')).toMatch(/by 12D3Koo\w+, pid \d+, at txid \d+ of its own file/)
     expect(detail('wrong access refused')).toContain('"op = read"')
     expect(detail('primary killed, verified on')).toMatch(/SIGKILL to pid \d+; then 200 of 200 accepted/)
+    expect(detail('lease over: unavailable')).toMatch(/^\d+ more accepted; then fra and sin say "unavailable"/)
+    expect(detail('primary restarted, all answer')).toMatch(/fra and sin accept again$/)
+    expect(stderr).toMatch(/\nwhat to try next:\n(.*\n)+.*docs\/concepts\.md/)
   })
 })
