@@ -18,6 +18,7 @@ const MASKS: readonly (readonly [RegExp, string])[] = [
   [/\bversion \d\S*\d\b/g, 'version <version>'],
   [/\b(txid|revocation|revocationSeq)("?[ :])\d+/g, '$1$2<count>'],
   [/(?<!within )\b\d+(\.\d+)? (ms|s|min|h)\b/g, '<duration>'],
+  [/\b\d+ behind\b/g, '<count> behind'],
   [/^\d+(?= +<time>| (token|subject|org|key) of )/gm, '<count>'],
   [/(?<=\S) {2,}/g, '  '],
   [/[ \t]+$/gm, ''],
