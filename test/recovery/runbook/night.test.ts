@@ -8,7 +8,7 @@ import { systemHost, type Host } from '../../../shared/service/host.ts'
 import { Cluster, scratch, until } from '../../integration/cluster/harness.ts'
 import { canMount, named, smallVolume } from '../../integration/cluster/small-volume.ts'
 import { Operator } from '../operator.ts'
-import { blockOf, NIGHT, typeBlock } from './night.ts'
+import { blockOf, NIGHT, expectBlock } from './night.ts'
 import { fillVolume, mintUntilFull } from './full-volume.ts'
 
 const SITUATIONS = [
@@ -30,8 +30,8 @@ test('the table has a block for each situation and for its end, and each is run 
 
 describe('on processes', () => {
   /** Types a block in the operator's folder; `systemctl` starts the units. */
-  const types = (operator: Operator, name: 'before' | 'after', situation: string): Promise<void> =>
-    typeBlock(blockOf(name, situation), {
+  const expectTyped = (operator: Operator, name: 'before' | 'after', situation: string): Promise<void> =>
+    expectBlock(blockOf(name, situation), {
       profile: operator.profile,
       onMachine: async (line) => {
         await operator.types(line)
@@ -43,16 +43,16 @@ describe('on processes', () => {
     async () => {
       const operator = await Operator.movedIn()
       await operator.units.primary.stop('SIGKILL')
-      await types(operator, 'before', 'primary-dead')
-      await types(operator, 'after', 'primary-dead')
+      await expectTyped(operator, 'before', 'primary-dead')
+      await expectTyped(operator, 'after', 'primary-dead')
 
       const kek = join(operator.folder, 'kek')
       await operator.units.primary.stop()
       renameSync(kek, `${kek}-elsewhere`)
       expect(await operator.units.primary.tries()).toContain('kek_missing')
-      await types(operator, 'before', 'kek-lost')
+      await expectTyped(operator, 'before', 'kek-lost')
       renameSync(`${kek}-elsewhere`, kek)
-      await types(operator, 'after', 'kek-lost')
+      await expectTyped(operator, 'after', 'kek-lost')
     },
     TIMEOUT_MS,
   )
@@ -67,13 +67,13 @@ describe('on processes', () => {
       await operator.serving()
       renameSync(archive, `${archive}-elsewhere`)
       await operator.mint('bob')
-      await types(operator, 'before', 'archive-away')
+      await expectTyped(operator, 'before', 'archive-away')
       renameSync(`${archive}-elsewhere`, archive)
-      await types(operator, 'after', 'archive-away')
+      await expectTyped(operator, 'after', 'archive-away')
 
       await operator.units.replica.stop()
-      await types(operator, 'before', 'revoke-unavailable')
-      await types(operator, 'after', 'revoke-unavailable')
+      await expectTyped(operator, 'before', 'revoke-unavailable')
+      await expectTyped(operator, 'after', 'revoke-unavailable')
     },
     TIMEOUT_MS,
   )
@@ -81,8 +81,8 @@ describe('on processes', () => {
 
 describe('on nodes with a network, a clock and a disk that can be changed', () => {
   const archive = archiveConfig.parse({})
-  const types = async (cluster: Cluster, name: 'before' | 'after', situation: string): Promise<void> =>
-    typeBlock(blockOf(name, situation), {
+  const expectTyped = async (cluster: Cluster, name: 'before' | 'after', situation: string): Promise<void> =>
+    expectBlock(blockOf(name, situation), {
       profile: await cluster.profile(),
       onMachine: (line) => Promise.reject(new Error(`no machine to type ${line} on`)),
     })
@@ -94,9 +94,9 @@ describe('on nodes with a network, a clock and a disk that can be changed', () =
       const proxy = await cluster.proxy('sin')
       proxy.down = true
       proxy.cutAll()
-      await types(cluster, 'before', 'lease-over')
+      await expectTyped(cluster, 'before', 'lease-over')
       proxy.down = false
-      await types(cluster, 'after', 'lease-over')
+      await expectTyped(cluster, 'after', 'lease-over')
     },
     TIMEOUT_MS,
   )
@@ -109,9 +109,9 @@ describe('on nodes with a network, a clock and a disk that can be changed', () =
       const host: Host = { ...systemHost, clock }
       const cluster = await Cluster.start({ host, primary: { archive } })
       byMs = 3_600_000
-      await types(cluster, 'before', 'clock-wrong')
+      await expectTyped(cluster, 'before', 'clock-wrong')
       byMs = 0
-      await types(cluster, 'after', 'clock-wrong')
+      await expectTyped(cluster, 'after', 'clock-wrong')
     },
     TIMEOUT_MS,
   )
@@ -126,10 +126,10 @@ describe('on nodes with a network, a clock and a disk that can be changed', () =
       await signer.createOrg('acme')
       const free = fillVolume(folder)
       await mintUntilFull(signer)
-      await types(cluster, 'before', 'disk-full')
+      await expectTyped(cluster, 'before', 'disk-full')
       free()
       await until(() => cluster.primary.writes === 'open', 'writes are open')
-      await types(cluster, 'after', 'disk-full')
+      await expectTyped(cluster, 'after', 'disk-full')
     },
     TIMEOUT_MS,
   )

@@ -44,7 +44,7 @@ interface Typing {
 }
 
 /** Types the commands of a block. `status` is repeated until it prints what the runbook shows, because alarms take time. */
-export async function typeBlock(code: string, { profile, onMachine }: Typing): Promise<void> {
+export async function expectBlock(code: string, { profile, onMachine }: Typing): Promise<void> {
   for (const { line, status, output } of typedCommands(code)) {
     const command = line.replace(/ {2}#.*/, '')
     const [, words] = /^macaroond (.*)$/.exec(command) ?? []
