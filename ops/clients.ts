@@ -13,6 +13,7 @@ import type { NodeStatus } from '../shared/protocol/status.ts'
 import type { Access } from '../shared/verifier/access.ts'
 import { refused } from '../shared/verifier/verdict.ts'
 import type { RunningCluster, WithAdmin } from './admin.ts'
+import { inWordsOfProfile, moreHelpful } from './verdict-cause.ts'
 
 /**
  * Longer than the 2 s after which a primary answers that a write did not become durable, so that the caller gets that answer.
@@ -77,23 +78,20 @@ export interface VerifyCall {
   readonly options: VerifyOptions
 }
 
-/** Asks one replica after the other until one judges the token. Returns the last `unavailable` if none can. */
+/** Asks one replica after the other until one judges the token. Returns an `unavailable` if none can. */
 export async function verifyAt(
   profile: Profile,
   replicas: readonly ProfileReplica[],
   { token, access, options }: VerifyCall,
 ): Promise<WorkerVerdict> {
-  let verdict: WorkerVerdict = refused('unavailable', 'no replica was asked')
+  let unavailable: WorkerVerdict = refused('unavailable', 'no replica was asked')
   for (const replica of replicas) {
-    const verifier = await openVerifier(profile, replica)
-    try {
-      verdict = await verifier.verify(token, access, options)
-    } finally {
-      await verifier.close()
-    }
+    await using verifier = await openVerifier(profile, replica)
+    const verdict = inWordsOfProfile(await verifier.verify(token, access, options))
     if (verdict.ok || verdict.reason !== 'unavailable') return verdict
+    unavailable = moreHelpful(unavailable, verdict)
   }
-  return verdict
+  return unavailable
 }
 
 /** The explanation of the first replica that answers. Throws the error of the last one if none does. */

@@ -60,6 +60,7 @@ export function addVerify(token: Command, terminal: Terminal): void {
       'accepted: {"ok": true, "id", "org", "subject", "expiresAt"?, "notes", "caveatCount", …}',
       'refused:  {"ok": false, "reason", "message", "caveat"?, "wanted"?, …}',
       'cannot tell: as refused, with reason "unavailable": the token may be good',
+      '  "cause" if nothing answers or a key of the profile is wrong: {"address", "channel", "code", "message", "hint"?, "option"}',
       'all name the source of the answer: "node" (PeerId), "region", "pid", "epoch", "txid", "revocationSeq"',
       'expiresAt is in unix seconds, and absent for a token that never expires',
       'with --explain: {"verdict", "checks": [{"check", "held", "refusal"?}], "token"?, "caveats": [{"caveat", "outcome", …}], "judgedBy", "judged", "work", "omitted"?}',
