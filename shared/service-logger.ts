@@ -29,10 +29,10 @@ export function safeLogger(logger: ServiceLogger | undefined): ServiceLogger {
   return { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') }
 }
 
-/** The log of a connection, whose lines have `fields` that name it. */
-export function connectionLog(logger: ServiceLogger, fields: object): ConnectionLog {
+/** The log of a connection, whose lines have `fields` that name it. They are read for each line. */
+export function connectionLog(logger: ServiceLogger, fields: () => object): ConnectionLog {
   return {
-    debug: (message) => logger.debug(fields, message),
-    warn: (details, message) => logger.warn({ ...fields, ...details }, message),
+    debug: (message) => logger.debug(fields(), message),
+    warn: (details, message) => logger.warn({ ...fields(), ...details }, message),
   }
 }

@@ -113,7 +113,7 @@ export async function createSigner(options: SignerOptions): Promise<Signer> {
     identity: await openIdentity(identity),
     cluster,
     channel: 'sign',
-    log: connectionLog(safeLogger(logger), { address: primary.address, channel: 'sign' }),
+    log: connectionLog(safeLogger(logger), () => ({ address: primary.address, channel: 'sign' })),
   })
   return signerOver(client, { timeoutMs, clock: systemClock })
 }

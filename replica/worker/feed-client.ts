@@ -50,6 +50,8 @@ export class FeedClient {
   readonly #acknowledgements: Paced
   #owed: { readonly message: Acknowledgement; readonly connection: Connection } | undefined
   #connected: string | undefined
+  /** The address of the last attempt. */
+  #dialled = ''
   #error: string | undefined
   /** The refusals by replicas that were the result of the last attempt, by PeerId. */
   readonly #refusals = new Map<string, MacaroondError>()
@@ -84,7 +86,7 @@ export class FeedClient {
   }
 
   get #log(): ConnectionLog {
-    return connectionLog(safeLogger(this.#options.logger), { channel: 'feed' })
+    return connectionLog(safeLogger(this.#options.logger), () => ({ address: this.#dialled, channel: 'feed' }))
   }
 
   async close(): Promise<void> {
@@ -96,6 +98,7 @@ export class FeedClient {
   async #dial(signal: AbortSignal): Promise<Connection> {
     const { identity, cluster } = this.#options
     const { address, peerId } = this.#current()
+    this.#dialled = address
     const pinned = parsePeerId(peerId)
     const hello = this.#hello()
     const { clock, transport } = this.#options.host

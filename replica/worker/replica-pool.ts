@@ -86,7 +86,7 @@ export class ReplicaPool {
 
   #open({ address, peerId }: NodeAddress, callbacks: MemberCallbacks): ReplicaClient {
     const { cluster, openClient, logger } = this.#options
-    const log = connectionLog(safeLogger(logger), { address, channel: 'verify' })
+    const log = connectionLog(safeLogger(logger), () => ({ address, channel: 'verify' }))
     const common = { address, peerId: parsePeerId(peerId), cluster, log, host: this.#host, ...callbacks }
     return openClient({ ...common, hello: { understands: [KNOWS_AGE] }, channel: 'verify' })
   }

@@ -7,6 +7,7 @@ import {
   type VerifierEvents,
   type VerifierOptions,
 } from '../../../replica/worker/sdk.ts'
+import { createSigner } from '../../../primary/signer/sdk.ts'
 import type { NodeAddress } from '../../../shared/config/client-options.ts'
 import { Cluster, CLUSTER, identityOf, peerEntry, seedOf, until, type Who } from '../cluster/harness.ts'
 import { ACCESS, FRESHNESS, known, SHORT_LEASE, started, Worker } from './fixture.ts'
@@ -220,6 +221,30 @@ test('a logger that throws changes nothing', async () => {
   const verifier = await verifierOf([nodeOf(cluster, 'fra')], { logger })
   await verifier.ready()
   expect(verifier.health().serving).toBe(true)
+})
+
+test('a verifier and a signer log why they are not connected, and to which address', async () => {
+  const cluster = await Cluster.start()
+  const warn = vi.fn<(fields: object, message: string) => void>()
+  const quiet = (): void => undefined
+  const logger = { debug: quiet, info: quiet, warn, error: quiet }
+  const [replica, primary] = [nodeOf(cluster, 'fra', 'sin'), cluster.primary.address]
+  const verifier = await verifierOf([replica], { logger })
+  const options = { cluster: CLUSTER, identity: seedOf('worker'), timeoutMs: 2_000, logger }
+  await using signer = await createSigner({
+    ...options,
+    primary: { address: primary, peerId: identityOf('primary').peerId },
+  })
+  await expect(signer.listOrgs()).rejects.toMatchObject({ code: 'peer_refused' })
+  await expect(verifier.ready()).rejects.toMatchObject({ code: 'peer_mismatch' })
+  await until(() => warn.mock.calls.length >= 3, 'each of the three channels has a line')
+  const lines = warn.mock.calls.map(([fields]) => fields)
+  for (const line of [
+    { address: primary, channel: 'sign', code: 'peer_refused' },
+    { address: replica.address, channel: 'verify', code: 'peer_mismatch' },
+    { address: replica.address, channel: 'feed', code: 'peer_mismatch' },
+  ])
+    expect(lines).toContainEqual(expect.objectContaining(line))
 })
 
 test('a verifier and a signer are closed at the end of their block', async () => {
