@@ -2,9 +2,7 @@
  * Branded types for ids, each with exactly one text form. A parser returns the brand, so a value that carries one has been
  * checked. Every parser throws `request_invalid`.
  */
-import { z } from 'zod'
 import { MacaroondError } from './errors.ts'
-import { ORG_CHARS_MAX } from './limits.ts'
 
 declare const brand: unique symbol
 type Branded<T, B extends string> = T & { readonly [brand]: B }
@@ -105,11 +103,3 @@ const HINTS: Record<string, string> = {
     'a token id is <kid>.<nonce>: 16 and 32 lowercase hex digits, as `token mint` and `token inspect` print it',
   txid: 'a txid is 16 lowercase hex digits',
 }
-
-/** Schema of a timeline in a message or document from outside. */
-export const timelineText: z.ZodString = z.string().regex(TIMELINE_FORM, 'a timeline is 32 lowercase hex digits')
-
-export const orgName: z.ZodString = z
-  .string()
-  .max(ORG_CHARS_MAX)
-  .regex(/^[a-z0-9][a-z0-9._-]*$/, 'an org name has a-z, 0-9, . _ -, and starts with a letter or digit')

@@ -25,7 +25,7 @@ export { decodeMacaroon, encodeMacaroon, sniffFormat } from './macaroon/format.t
 export type { MacaroonFormat } from './macaroon/format.ts'
 export type { MacaroonLimits } from './macaroon/format-limits.ts'
 export { decodeTokenText, encodeText, encodeTokenText, readTokenText } from './macaroon/text.ts'
-export type { TextFormat, TextMacaroon } from './macaroon/text.ts'
+export type { TextFormat, TextMacaroon } from './macaroon/text-codec.ts'
 export { addThirdPartyCaveat, createDischarge, requireDischarge } from './macaroon/third-party.ts'
 export type { DischargeOptions, SealedCaveat, ThirdPartyCaveat } from './macaroon/third-party.ts'
 export { openTicket, sealTicket } from './macaroon/ticket.ts'

@@ -2,7 +2,7 @@
 import type { Command } from 'commander'
 import { MacaroondError } from '../../shared/errors.ts'
 import { attenuate } from '../../shared/macaroon/attenuate.ts'
-import type { TextFormat } from '../../shared/macaroon/text.ts'
+import type { TextFormat } from '../../shared/macaroon/text-codec.ts'
 import { addHelp } from '../arguments/help.ts'
 import { repeated } from '../arguments/options.ts'
 import type { Terminal } from '../terminal.ts'

@@ -2,7 +2,7 @@
 import type { Command } from 'commander'
 import { MacaroondError } from '../../shared/errors.ts'
 import { bindDischarge } from '../../shared/macaroon/bind.ts'
-import type { TextFormat } from '../../shared/macaroon/text.ts'
+import type { TextFormat } from '../../shared/macaroon/text-codec.ts'
 import { addHelp } from '../arguments/help.ts'
 import type { Terminal } from '../terminal.ts'
 import { readMacaroons } from './macaroon-input.ts'

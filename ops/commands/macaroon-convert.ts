@@ -1,6 +1,6 @@
 /** `macaroon convert`: writes macaroons in another format. Identifiers, caveats and signatures stay the same. */
 import type { Command } from 'commander'
-import type { TextFormat } from '../../shared/macaroon/text.ts'
+import type { TextFormat } from '../../shared/macaroon/text-codec.ts'
 import { addHelp } from '../arguments/help.ts'
 import { mandatory } from '../arguments/options.ts'
 import type { Terminal } from '../terminal.ts'

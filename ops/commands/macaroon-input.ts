@@ -5,9 +5,10 @@
 import { closeSync, openSync, readSync } from 'node:fs'
 import { MacaroondError } from '../../shared/errors.ts'
 import { KEY_FILE_BYTES_MAX, OFFLINE_INPUT_BYTES_MAX } from '../../shared/limits.ts'
-import { OFFLINE_BUNDLE_LIMITS, readBundle } from '../../shared/macaroon/bundle.ts'
+import { OFFLINE_BUNDLE_LIMITS } from '../../shared/macaroon/bundle-codec.ts'
+import { readBundle } from '../../shared/macaroon/bundle.ts'
 import { tooLarge } from '../../shared/macaroon/format-errors.ts'
-import type { TextMacaroon } from '../../shared/macaroon/text.ts'
+import type { TextMacaroon } from '../../shared/macaroon/text-codec.ts'
 import { decodeUtf8 } from '../../shared/macaroon/utf8.ts'
 import type { Terminal } from '../terminal.ts'
 

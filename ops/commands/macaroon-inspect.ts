@@ -1,7 +1,7 @@
 /** `macaroon inspect`: shows the fields of any macaroon, offline. It verifies nothing. */
 import type { Command } from 'commander'
 import type { Caveat } from '../../shared/macaroon/macaroon.ts'
-import type { TextFormat, TextMacaroon } from '../../shared/macaroon/text.ts'
+import type { TextFormat, TextMacaroon } from '../../shared/macaroon/text-codec.ts'
 import { addHelp } from '../arguments/help.ts'
 import { table, type Terminal } from '../terminal.ts'
 import { readMacaroons } from './macaroon-input.ts'

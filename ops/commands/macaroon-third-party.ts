@@ -2,7 +2,7 @@
 import type { Command } from 'commander'
 import { systemEntropy } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
-import type { TextFormat } from '../../shared/macaroon/text.ts'
+import type { TextFormat } from '../../shared/macaroon/text-codec.ts'
 import { addThirdPartyCaveat } from '../../shared/macaroon/third-party.ts'
 import { addHelp } from '../arguments/help.ts'
 import { mandatory } from '../arguments/options.ts'

@@ -2,7 +2,7 @@
 import type { Command } from 'commander'
 import { systemClock } from '../../shared/clock.ts'
 import { reportOf } from '../../shared/errors.ts'
-import type { TextMacaroon } from '../../shared/macaroon/text.ts'
+import type { TextMacaroon } from '../../shared/macaroon/text-codec.ts'
 import type { ClearedBundle } from '../../shared/verifier/clear.ts'
 import type { CaveatTrace } from '../../shared/verifier/trace.ts'
 import type { Refused } from '../../shared/verifier/verdict.ts'

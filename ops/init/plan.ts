@@ -1,5 +1,5 @@
 /** Pure: parses and checks all options of `macaroond init`, so that nothing is written if one of them is wrong. */
-import { orgName } from '../../shared/ids.ts'
+import { orgName } from '../../shared/id-schemas.ts'
 import { nodeName, regionName, clusterName } from '../../shared/config/node-config.ts'
 import { parseAddress } from '../../shared/channel/address.ts'
 import { MacaroondError } from '../../shared/errors.ts'

@@ -8,14 +8,8 @@
  */
 import { z } from 'zod'
 import { MacaroondError } from '../../shared/errors.ts'
-import {
-  epoch as asEpoch,
-  EPOCH_MAX,
-  timeline as asTimeline,
-  type Epoch,
-  type Timeline,
-  timelineText,
-} from '../../shared/ids.ts'
+import { timelineText } from '../../shared/id-schemas.ts'
+import { epoch as asEpoch, EPOCH_MAX, timeline as asTimeline, type Epoch, type Timeline } from '../../shared/ids.ts'
 import { JOURNAL_RECORD_BYTES_MAX } from '../../shared/limits.ts'
 import { readRevocation, recordOf, type RevocationRow } from '../../shared/verifier/revocation-row.ts'
 import { encodeRecord, nextRecord, parseRecord, recordAt, RECORD_HEADER_BYTES } from './records.ts'

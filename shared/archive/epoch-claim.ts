@@ -5,7 +5,8 @@
  */
 import { z } from 'zod'
 import { MacaroondError } from '../errors.ts'
-import { epoch as asEpoch, EPOCH_MAX, type Epoch, type Timeline, timelineText } from '../ids.ts'
+import { timelineText } from '../id-schemas.ts'
+import { epoch as asEpoch, EPOCH_MAX, type Epoch, type Timeline } from '../ids.ts'
 import { epochKey, EPOCHS_PREFIX, parseEpochKey } from './layout.ts'
 import { decodeSigned } from './signed-document.ts'
 import { type ArchiveStorage, objectMissing } from './storage.ts'

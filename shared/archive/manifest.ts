@@ -8,7 +8,8 @@
  */
 import { z } from 'zod'
 import { sha256, type Ed25519PrivateKey } from '../crypto.ts'
-import { checksumText, epoch, EPOCH_MAX, parseChecksum, txid, type Epoch, type Timeline, timelineText } from '../ids.ts'
+import { timelineText } from '../id-schemas.ts'
+import { checksumText, epoch, EPOCH_MAX, parseChecksum, txid, type Epoch, type Timeline } from '../ids.ts'
 import { isPosition } from '../position.ts'
 import { type ArchivedFile, segmentKey } from './layout.ts'
 import { decodeSigned, encodeSigned } from './signed-document.ts'

@@ -1,6 +1,6 @@
 /** Schemas of the parts of a configuration that primary and replica have in common. */
 import { z } from 'zod'
-import { orgName } from '../ids.ts'
+import { orgName } from '../id-schemas.ts'
 import { KEKS_MAX } from '../limits.ts'
 import { pathText } from './read-config.ts'
 

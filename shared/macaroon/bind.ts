@@ -3,19 +3,13 @@
  * another token. A discharge is always bound to the final signature of the ROOT, even if another discharge needs it.
  * Attenuating the root afterwards invalidates the binding, so the order is: attenuate, discharge, bind.
  */
-import { hmacOfPair, KEY_BYTES } from '../crypto.ts'
+import { hmacInto } from '../crypto.ts'
+import { withBinding } from './chain.ts'
 import type { Macaroon } from './macaroon.ts'
-
-/** libmacaroons binds under an all-zero key, because both inputs are already secret. */
-const ZERO_KEY: Uint8Array = new Uint8Array(KEY_BYTES)
-
-export function boundSignature(rootSignature: Uint8Array, dischargeSignature: Uint8Array): Uint8Array {
-  return new Uint8Array(hmacOfPair(ZERO_KEY, rootSignature, dischargeSignature))
-}
 
 /** The discharge in the form that is sent with this root. It can no longer be attenuated, nor bound to another root. */
 export function bindDischarge(root: Macaroon, discharge: Macaroon): Macaroon {
-  return { ...discharge, signature: boundSignature(root.signature, discharge.signature) }
+  return withBinding(hmacInto, root, discharge)
 }
 
 /** Binds every discharge to the root. Returns the bundle, root first. The discharges must not be bound yet. */

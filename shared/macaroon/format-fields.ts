@@ -1,5 +1,5 @@
 /** Checks of the parts of a macaroon that are the same in every format. Each throws the code of the rule that is broken. */
-import { KEY_BYTES } from '../crypto.ts'
+import { KEY_BYTES } from '../hmac.ts'
 import { malformed } from './format-errors.ts'
 import { VID_BYTES } from './format-limits.ts'
 import type { Caveat } from './macaroon.ts'

@@ -1,7 +1,9 @@
 /** Reads and writes the three formats of the libmacaroons family. The first byte of an encoding decides its format. */
+import { assert } from '../errors.ts'
 import { malformed } from './format-errors.ts'
 import { type MacaroonLimits, TOKEN_LIMITS } from './format-limits.ts'
 import type { Macaroon } from './macaroon.ts'
+import { encodeUtf8 } from './utf8.ts'
 import { decodeV1 } from './v1-reader.ts'
 import { encodeV1 } from './v1-writer.ts'
 import { V2_VERSION } from './v2-format.ts'
@@ -45,8 +47,14 @@ export function encodeMacaroon(macaroon: Macaroon, format: MacaroonFormat): Uint
     case 'v2':
       return encodeV2(macaroon)
     case 'v2j':
-      return new Uint8Array(Buffer.from(encodeV2J(macaroon), 'utf8'))
+      return jsonBytes(encodeV2J(macaroon))
   }
+}
+
+function jsonBytes(json: string): Uint8Array {
+  const bytes = encodeUtf8(json)
+  assert(bytes !== undefined, 'every text in V2J was decoded from UTF-8')
+  return bytes
 }
 
 /** Accepts capitals as well: the V1 reader refuses them with a precise error. */

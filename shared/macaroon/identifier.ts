@@ -6,6 +6,7 @@ import { assert, MacaroondError } from '../errors.ts'
 import type { Kid, Nonce } from '../ids.ts'
 import { KID_BYTES, NONCE_BYTES } from '../ids.ts'
 import { ANCESTORS_MAX, SUBJECT_BYTES_MAX } from '../limits.ts'
+import { bytesOfHex, hexOf, joinBytes } from './bytes.ts'
 import { isNonce } from './nonce.ts'
 import { decodeUtf8, encodeUtf8 } from './utf8.ts'
 
@@ -47,20 +48,17 @@ export function encodeIdentifier(identifier: TokenIdentifier): Uint8Array {
   assert(isNonce(nonce) && ancestors.every((ancestor) => isNonce(ancestor.nonce)), 'a nonce is a UUIDv7')
   assert(Number.isSafeInteger(expiresAt) && expiresAt >= 0, 'an expiry is whole seconds')
   assert(ancestors.length <= ANCESTORS_MAX, 'a token has at most four ancestors')
-  const expiry = Buffer.alloc(8)
-  expiry.writeBigUInt64BE(BigInt(expiresAt))
-  const head = Buffer.from([VERSION])
-  const names = ancestors.map((ancestor) => Buffer.from(ancestor.kid + ancestor.nonce, 'hex'))
-  const tail = [Buffer.from([ancestors.length]), ...names, Buffer.from([subject.length]), subject]
-  return new Uint8Array(Buffer.concat([head, Buffer.from(kid + nonce, 'hex'), expiry, ...tail]))
+  const expiry = bytesOfHex(expiresAt.toString(16).padStart(16, '0'))
+  const names = ancestors.map((ancestor) => bytesOfHex(ancestor.kid + ancestor.nonce))
+  const tail = [Uint8Array.of(ancestors.length), ...names, Uint8Array.of(subject.length), subject]
+  return joinBytes([Uint8Array.of(VERSION), bytesOfHex(kid + nonce), expiry, ...tail])
 }
 
 /** Throws token_unsupported for a newer version, token_malformed for bytes that `encodeIdentifier` does not write. */
-export function decodeIdentifier(identifier: Uint8Array): TokenIdentifier {
-  const bytes = Buffer.from(identifier.buffer, identifier.byteOffset, identifier.length)
+export function decodeIdentifier(bytes: Uint8Array): TokenIdentifier {
   checkVersion(bytes)
   if (bytes.length < IDENTIFIER_BYTES_MIN) throw malformed('it is too short')
-  const count = bytes.readUInt8(COUNT_AT)
+  const count = bytes[COUNT_AT] ?? 0
   if (count > ANCESTORS_MAX) throw malformed(`it names ${count} ancestors`)
   const subjectAt = ANCESTORS_AT + count * ANCESTOR_BYTES
   return {
@@ -71,7 +69,7 @@ export function decodeIdentifier(identifier: Uint8Array): TokenIdentifier {
   }
 }
 
-function checkVersion(bytes: Buffer): void {
+function checkVersion(bytes: Uint8Array): void {
   const version = bytes[0]
   if (version === VERSION) return
   if (version !== undefined && version > VERSION && version <= VERSION_MAX) {
@@ -82,26 +80,28 @@ function checkVersion(bytes: Buffer): void {
   throw malformed('another authority made this macaroon')
 }
 
-function referenceAt(bytes: Buffer, at: number): TokenReference {
-  const kid = bytes.toString('hex', at, at + KID_BYTES)
-  const nonce = bytes.toString('hex', at + KID_BYTES, at + ANCESTOR_BYTES)
+function referenceAt(bytes: Uint8Array, at: number): TokenReference {
+  const kid = hexOf(bytes, at, at + KID_BYTES)
+  const nonce = hexOf(bytes, at + KID_BYTES, at + ANCESTOR_BYTES)
   if (!isNonce(nonce)) throw malformed('a nonce in it is not a UUIDv7')
   return { kid: kid as Kid, nonce }
 }
 
-function expiryOf(bytes: Buffer): number {
-  const seconds = bytes.readUInt32BE(EXPIRES_AT) * 2 ** 32 + bytes.readUInt32BE(EXPIRES_AT + 4)
+function expiryOf(bytes: Uint8Array): number {
+  // Above 2^53 the sum is rounded, but never to a safe integer.
+  let seconds = 0
+  for (let i = EXPIRES_AT; i < COUNT_AT; i += 1) seconds = seconds * 256 + (bytes[i] ?? 0)
   if (!Number.isSafeInteger(seconds)) throw malformed('its expiry is out of range')
   return seconds
 }
 
-function ancestorsOf(bytes: Buffer, count: number, end: number): TokenReference[] {
+function ancestorsOf(bytes: Uint8Array, count: number, end: number): TokenReference[] {
   if (end >= bytes.length) throw malformed('it is too short for its ancestors')
   if (count === 0) return []
   return Array.from({ length: count }, (_, i) => referenceAt(bytes, ANCESTORS_AT + i * ANCESTOR_BYTES))
 }
 
-function subjectOf(bytes: Buffer, at: number): string {
+function subjectOf(bytes: Uint8Array, at: number): string {
   const subject = bytes.subarray(at + 1)
   if (subject.length !== bytes[at]) throw malformed('its length is not that of its subject')
   const text = decodeUtf8(subject)

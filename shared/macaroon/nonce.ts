@@ -5,6 +5,7 @@
  */
 import { assert } from '../errors.ts'
 import type { Nonce } from '../ids.ts'
+import { hexOf } from './bytes.ts'
 
 /** Time and counter of the newest nonce. */
 export interface NonceState {
@@ -36,12 +37,11 @@ export function nextNonce(state: NonceState, nowMs: number, random: Uint8Array):
   assert(random.length === NONCE_RANDOM_BYTES, 'a nonce takes 8 random bytes')
   const next = advance(state, Math.floor(nowMs))
   assert(next.lastMs >= 0 && next.lastMs <= TIME_MS_MAX, 'the time of a nonce fits into 48 bits')
-  const bytes = Buffer.alloc(16)
-  bytes.writeUIntBE(next.lastMs, 0, 6)
-  bytes.writeUInt16BE(0x7000 | next.counter, 6)
-  bytes.set(random, 8)
-  bytes[8] = ((random[0] ?? 0) & 0x3f) | 0x80
-  return { state: next, nonce: bytes.toString('hex') as Nonce, issuedAtMs: next.lastMs }
+  const time = next.lastMs.toString(16).padStart(12, '0')
+  const version = (0x7000 | next.counter).toString(16)
+  const tail = new Uint8Array(random)
+  tail[0] = ((random[0] ?? 0) & 0x3f) | 0x80
+  return { state: next, nonce: `${time}${version}${hexOf(tail)}` as Nonce, issuedAtMs: next.lastMs }
 }
 
 function advance({ lastMs, counter }: NonceState, nowMs: number): NonceState {

@@ -1,114 +1,35 @@
-/**
- * Macaroons as text. The form of this authority is `mcn1_` + base64url(V2) + `.` + CRC-32 of that base64url text in 8 hex
- * digits. The checksum gives no security: it lets the error distinguish a damaged paste from a forged token. All characters
- * are in RFC 6750's b64token alphabet, so the text fits into an Authorization header.
- * Readers also accept plain base64url of V1, V2 and V2J, and V2J as JSON.
- */
+/** Reads and writes macaroons as text on a node. `text-codec.ts` describes the forms. */
 import { crc32 } from 'node:zlib'
-import { MacaroondError } from '../errors.ts'
-import { base64UrlFault, decodeBase64Url, encodeBase64Url } from './base64url.ts'
-import { malformed, tooLarge, truncated, unsupported } from './format-errors.ts'
-import { type MacaroonLimits, textCharsMax, TOKEN_LIMITS } from './format-limits.ts'
-import { decodeMacaroon, encodeMacaroon, type MacaroonFormat, sniffFormat } from './format.ts'
+import { decodeBase64Url, encodeBase64Url } from './base64url.ts'
+import type { MacaroonLimits } from './format-limits.ts'
 import type { Macaroon } from './macaroon.ts'
-import { decodeV2 } from './v2-reader.ts'
-import { encodeV2 } from './v2-writer.ts'
-import { decodeV2J } from './v2j-reader.ts'
+import { TextCodec, type TextFormat, type TextMacaroon } from './text-codec.ts'
 
-const PREFIX = 'mcn1_'
-const CHECKSUM_DIGITS = 8
-const JSON_START = /^[ \t\r\n]*\{/
-
-/** `text` is the form of this authority. The other formats are those of other libraries. */
-export type TextFormat = MacaroonFormat | 'text'
-
-export interface TextMacaroon {
-  readonly format: TextFormat
-  readonly macaroon: Macaroon
-}
+export const NODE_TEXT_CODEC: TextCodec = new TextCodec({
+  encodeBase64Url,
+  decodeBase64Url,
+  crc32: (text) => crc32(text),
+})
 
 /** The text form of this authority. Throws token_too_large if no verifier would read the token. */
-export function encodeTokenText(macaroon: Macaroon, limits: MacaroonLimits = TOKEN_LIMITS): string {
-  const bytes = encodeV2(macaroon)
-  decodeV2(bytes, limits)
-  const body = encodeBase64Url(bytes)
-  return `${PREFIX}${body}.${checksumOf(body)}`
+export function encodeTokenText(macaroon: Macaroon, limits?: MacaroonLimits): string {
+  return NODE_TEXT_CODEC.encodeToken(macaroon, limits)
 }
 
 /** V1 and V2 in base64url without padding, V2J as JSON, `text` as in `encodeTokenText`. Throws token_too_large. */
-export function encodeText(macaroon: Macaroon, format: TextFormat, limits: MacaroonLimits = TOKEN_LIMITS): string {
-  if (format === 'text') return encodeTokenText(macaroon, limits)
-  const bytes = encodeMacaroon(macaroon, format)
-  decodeMacaroon(bytes, limits)
-  return format === 'v2j' ? Buffer.from(bytes).toString('utf8') : encodeBase64Url(bytes)
+export function encodeText(macaroon: Macaroon, format: TextFormat, limits?: MacaroonLimits): string {
+  return NODE_TEXT_CODEC.encode(macaroon, format, limits)
 }
 
 /**
  * Reads one macaroon in any text form. Throws token_truncated, token_damaged, token_too_large, token_unsupported (its message
  * names the format), and the codes of `EncodingFault`. It does not verify the macaroon.
  */
-export function decodeTokenText(text: string, limits: MacaroonLimits = TOKEN_LIMITS): Macaroon {
+export function decodeTokenText(text: string, limits?: MacaroonLimits): Macaroon {
   return readTokenText(text, limits).macaroon
 }
 
 /** Like `decodeTokenText`, and also returns the form of the text. */
-export function readTokenText(text: string, limits: MacaroonLimits = TOKEN_LIMITS): TextMacaroon {
-  if (typeof text !== 'string' || text === '') throw malformed('token_malformed', 'there is no token')
-  const charsMax = textCharsMax(limits)
-  if (text.length > charsMax) throw tooLarge(`the token has ${text.length} characters`, charsMax)
-  if (text.startsWith(PREFIX)) return { format: 'text', macaroon: decodeV2(bytesOf(checkedBody(text)), limits) }
-  if (isJsonText(text)) return { format: 'v2j', macaroon: decodeV2J(text, limits) }
-  refuseForeignText(text)
-  if (PREFIX.startsWith(text)) throw truncated('only its first characters are there')
-  const bytes = bytesOf(text)
-  return { format: sniffFormat(bytes) ?? 'v2', macaroon: decodeMacaroon(bytes, limits) }
-}
-
-/** True if the text begins with a brace, after optional white space. No other form begins with one. */
-export function isJsonText(text: string): boolean {
-  return JSON_START.test(text)
-}
-
-/** The base64url part. Throws if the checksum after it does not match. */
-function checkedBody(text: string): string {
-  const body = text.slice(PREFIX.length, -CHECKSUM_DIGITS - 1)
-  if (text.endsWith(`.${checksumOf(body)}`)) return body
-  throw damageOf(text)
-}
-
-/** Finds out how a text with a wrong checksum was damaged, for the error. */
-function damageOf(text: string): MacaroondError {
-  const dot = text.indexOf('.')
-  if (dot === -1) return truncated('it has no checksum at its end')
-  const checksum = text.slice(dot + 1)
-  if (checksum.includes('~')) refuseForeignText(text)
-  if (/^[0-9a-f]{0,7}$/.test(checksum)) return truncated('its checksum is cut off')
-  return new MacaroondError('token_damaged', 'the token was changed on its way: its checksum does not match', {
-    hint: 'copy the whole token again, without line breaks',
-  })
-}
-
-function bytesOf(body: string): Uint8Array {
-  const bytes = decodeBase64Url(body)
-  if (bytes !== undefined) return bytes
-  throw malformed('token_base64', `it is not canonical base64url without padding: ${base64UrlFault(body)}`)
-}
-
-function checksumOf(body: string): string {
-  return crc32(body).toString(16).padStart(CHECKSUM_DIGITS, '0')
-}
-
-/** Pattern, name and hint of each foreign format. The first match wins. */
-const FOREIGN_FORMATS: readonly (readonly [RegExp, string, string])[] = [
-  [/^(Bearer|FlyV1|token) /i, 'an authorization header', 'give the token without the scheme in front of it'],
-  [/^fm(2|1[a-z])_/, 'a Fly.io macaroon', 'only the libmacaroons family of formats is read here'],
-  [/^mcn(?!1_)[0-9]+_/, 'a token in a newer text form', 'upgrade this program'],
-  [/^eyJ[\w-]*\.[\w-]*\./, 'a JSON Web Token', 'this authority issues macaroons'],
-  [/^[0-9a-f]{4}(location|identifier|cid) /, 'a V1 macaroon without its base64', 'encode it in base64url'],
-  [/~/, 'a bundle of a token and its discharges', 'give one token alone, without its discharges'],
-]
-
-/** Recognises well-known formats that are not read here, so that the error names what was pasted. Throws token_unsupported. */
-function refuseForeignText(text: string): void {
-  for (const [pattern, what, hint] of FOREIGN_FORMATS) if (pattern.test(text)) throw unsupported(what, hint)
+export function readTokenText(text: string, limits?: MacaroonLimits): TextMacaroon {
+  return NODE_TEXT_CODEC.read(text, limits)
 }

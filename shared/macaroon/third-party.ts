@@ -4,13 +4,11 @@
  * which only the verifier can compute. The third party finds the key in its ticket, which is the caveat id.
  */
 import type { Entropy } from '../clock.ts'
-import { deriveMacaroonKey, randomSecret } from '../crypto.ts'
-import { MacaroondError } from '../errors.ts'
+import { deriveMacaroonKey, hmacInto, randomSecret } from '../crypto.ts'
 import { attenuate, createMacaroon } from './attenuate.ts'
-import type { Caveat, Macaroon } from './macaroon.ts'
-import { signatureAfter } from './signature.ts'
+import { fieldBytes, withCaveats } from './chain.ts'
+import type { Macaroon } from './macaroon.ts'
 import { sealTicket, type TicketRecipient } from './ticket.ts'
-import { encodeUtf8 } from './utf8.ts'
 import { sealVerifierId } from './verifier-id.ts'
 
 export interface ThirdPartyCaveat {
@@ -28,11 +26,10 @@ export interface ThirdPartyCaveat {
  */
 export function addThirdPartyCaveat(macaroon: Macaroon, caveat: ThirdPartyCaveat, entropy: Entropy): Macaroon {
   const { caveatKey, location } = caveat
-  const cid = bytesOf(caveat.ticket, 'ticket')
-  bytesOf(location, 'location')
+  const cid = fieldBytes(caveat.ticket, 'ticket')
+  fieldBytes(location, 'location')
   const vid = sealVerifierId(macaroon.signature, deriveMacaroonKey(caveatKey), entropy)
-  const added: Caveat = location === '' ? { cid, vid } : { cid, vid, location }
-  return { ...macaroon, caveats: [...macaroon.caveats, added], signature: signatureAfter(macaroon.signature, [added]) }
+  return withCaveats(hmacInto, macaroon, [location === '' ? { cid, vid } : { cid, vid, location }])
 }
 
 export interface SealedCaveat {
@@ -69,10 +66,4 @@ export interface DischargeOptions {
 /** The third party's answer: a macaroon whose identifier is the ticket. The holder binds it to the token (`bindDischarge`). */
 export function createDischarge({ ticket, caveatKey, location = '', caveats = [] }: DischargeOptions): Macaroon {
   return attenuate(createMacaroon({ secret: caveatKey, identifier: ticket, location }), caveats)
-}
-
-function bytesOf(value: Uint8Array | string, what: string): Uint8Array {
-  const bytes = typeof value === 'string' ? encodeUtf8(value) : new Uint8Array(value)
-  if (bytes !== undefined) return bytes
-  throw new MacaroondError('caveat_malformed', `the ${what} has a lone surrogate and cannot be written in UTF-8`)
 }

@@ -6,7 +6,6 @@
 import type { Entropy } from '../clock.ts'
 import {
   hmac,
-  KEY_BYTES,
   openSecretbox,
   openWithPrivateKey,
   SEALED_BOX_OVERHEAD_BYTES,
@@ -15,6 +14,7 @@ import {
   SECRETBOX_NONCE_BYTES,
   SECRETBOX_TAG_BYTES,
 } from '../crypto.ts'
+import { KEY_BYTES } from '../hmac.ts'
 import { assert, MacaroondError } from '../errors.ts'
 import { CAVEAT_BYTES_MAX, CONDITION_BYTES_MAX } from '../limits.ts'
 import { decodeUtf8, encodeUtf8 } from './utf8.ts'

@@ -1,5 +1,8 @@
 /** Strict UTF-8 in both directions: one text has one encoding, and bytes that are not UTF-8 are never replaced by U+FFFD. */
 
+import { asciiBytes } from './bytes.ts'
+
+const ASCII_MAX = 0x7f
 // A leading byte order mark stays in the text; if it were dropped, two encodings would give one text.
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
@@ -12,7 +15,17 @@ export function decodeUtf8(bytes: Uint8Array): string | undefined {
   }
 }
 
-/** The bytes, or undefined for a text with a lone surrogate, which Node would replace with U+FFFD. */
+const encoder = new TextEncoder()
+/** A call of `TextEncoder` costs more than a loop over this many characters. */
+const LOOP_CHARS_MAX = 64
+
+/** The bytes, or undefined for a text with a lone surrogate, which `TextEncoder` would replace with U+FFFD. */
 export function encodeUtf8(text: string): Uint8Array | undefined {
-  return text.isWellFormed() ? new Uint8Array(Buffer.from(text, 'utf8')) : undefined
+  if (text.length <= LOOP_CHARS_MAX && isAscii(text)) return asciiBytes(text)
+  return text.isWellFormed() ? encoder.encode(text) : undefined
+}
+
+function isAscii(text: string): boolean {
+  for (let i = 0; i < text.length; i += 1) if (text.charCodeAt(i) > ASCII_MAX) return false
+  return true
 }

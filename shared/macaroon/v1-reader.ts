@@ -15,17 +15,17 @@ import { readPacket, type V1Key, type V1Packet } from './v1-packet.ts'
 export function decodeV1(bytes: Uint8Array, limits: MacaroonLimits = TOKEN_LIMITS): Macaroon {
   if (bytes.length > limits.bytes) throw tooLarge(`the macaroon has ${bytes.length} bytes`, limits.bytes)
   if (bytes.length === 0) throw malformed('token_malformed', 'there is nothing to read')
-  return new V1Reader(Buffer.from(new Uint8Array(bytes).buffer), limits).read()
+  return new V1Reader(new Uint8Array(bytes), limits).read()
 }
 
 class V1Reader {
-  readonly #bytes: Buffer
+  readonly #bytes: Uint8Array
   readonly #limits: MacaroonLimits
   /** The next packet, already read and not yet consumed. */
   #next: V1Packet
   #last: V1Key | undefined
 
-  constructor(bytes: Buffer, limits: MacaroonLimits) {
+  constructor(bytes: Uint8Array, limits: MacaroonLimits) {
     this.#bytes = bytes
     this.#limits = limits
     this.#next = readPacket(bytes, 0)

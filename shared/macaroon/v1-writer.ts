@@ -1,5 +1,6 @@
 /** Writes the V1 binary format in its canonical form, byte for byte as libmacaroons does. */
 import { assert } from '../errors.ts'
+import { asciiBytes, joinBytes } from './bytes.ts'
 import { tooLarge } from './format-errors.ts'
 import type { Macaroon } from './macaroon.ts'
 import { encodeUtf8 } from './utf8.ts'
@@ -17,14 +18,14 @@ export function encodeV1(macaroon: Macaroon): Uint8Array {
     if (location !== '') pushPacket(parts, 'cl', textBytes(location))
   }
   pushPacket(parts, 'signature', macaroon.signature)
-  return new Uint8Array(Buffer.concat(parts))
+  return joinBytes(parts)
 }
 
 function pushPacket(parts: Uint8Array[], key: V1Key, value: Uint8Array): void {
   const length = LENGTH_DIGITS + key.length + 1 + value.length + 1
   if (length > PACKET_BYTES_MAX) throw tooLarge(`the V1 packet ${key} has ${length} bytes`, PACKET_BYTES_MAX)
   const digits = length.toString(16).padStart(LENGTH_DIGITS, '0')
-  parts.push(Buffer.from(digits + key, 'latin1'), Uint8Array.of(SPACE), value, Uint8Array.of(NEWLINE))
+  parts.push(asciiBytes(digits + key), Uint8Array.of(SPACE), value, Uint8Array.of(NEWLINE))
 }
 
 function textBytes(text: string): Uint8Array {

@@ -1,5 +1,6 @@
 /** Writes the V2 binary format in its canonical form: empty optional fields are left out, lengths are as short as possible. */
 import { assert } from '../errors.ts'
+import { joinBytes } from './bytes.ts'
 import { VID_BYTES } from './format-limits.ts'
 import type { Caveat, Macaroon } from './macaroon.ts'
 import { encodeUtf8 } from './utf8.ts'
@@ -13,7 +14,7 @@ export function encodeV2(macaroon: Macaroon): Uint8Array {
   for (const caveat of macaroon.caveats) pushCaveat(parts, caveat)
   parts.push(Uint8Array.of(FIELD_END))
   pushField(parts, FIELD_SIGNATURE, macaroon.signature)
-  return new Uint8Array(Buffer.concat(parts))
+  return joinBytes(parts)
 }
 
 function pushCaveat(parts: Uint8Array[], { cid, vid, location }: Caveat): void {

@@ -3,11 +3,11 @@
  * members in any order, white space, escapes, a missing `v` or `c`, text or base64, either alphabet, padded or not.
  * Everything else is refused: a member twice, a member in both forms, an unknown member, base64 with stray bits.
  */
-import { decodeBase64Any } from './base64url.ts'
 import { malformed, tooLarge, unsupported } from './format-errors.ts'
 import { caveatOf, locationOf, signatureOf } from './format-fields.ts'
 import { type MacaroonLimits, textCharsMax, TOKEN_LIMITS } from './format-limits.ts'
 import type { Caveat, Macaroon } from './macaroon.ts'
+import { decodeBase64Any } from './portable-base64.ts'
 import { decodeUtf8, encodeUtf8 } from './utf8.ts'
 import { JsonScanner } from './v2j-json.ts'
 

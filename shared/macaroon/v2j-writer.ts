@@ -1,7 +1,7 @@
 /** Writes V2J in one form: members in libmacaroons' order, signature and verifier ids always in base64url. */
 import { assert } from '../errors.ts'
-import { encodeBase64Url } from './base64url.ts'
 import type { Caveat, Macaroon } from './macaroon.ts'
+import { writeBase64Url } from './portable-base64.ts'
 import { decodeUtf8, encodeUtf8 } from './utf8.ts'
 
 const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u
@@ -12,13 +12,13 @@ export function encodeV2J({ location, identifier, caveats, signature }: Macaroon
     ...locationMember(location),
     ...field('i', identifier),
     c: caveats.map(caveatObject),
-    s64: encodeBase64Url(signature),
+    s64: writeBase64Url(signature),
   })
 }
 
 function caveatObject({ cid, vid, location = '' }: Caveat): object {
   assert(vid !== undefined || location === '', 'a first-party caveat has no location')
-  const verifier = vid === undefined ? {} : { v64: encodeBase64Url(vid) }
+  const verifier = vid === undefined ? {} : { v64: writeBase64Url(vid) }
   return { ...field('i', cid), ...locationMember(location), ...verifier }
 }
 
@@ -36,5 +36,5 @@ function locationMember(location: string): object {
 function field(letter: string, bytes: Uint8Array): object {
   const text = decodeUtf8(bytes)
   const plain = text !== undefined && JSON.stringify(text).length === text.length + 2 && !UNSEEN.test(text)
-  return plain ? { [letter]: text } : { [`${letter}64`]: encodeBase64Url(bytes) }
+  return plain ? { [letter]: text } : { [`${letter}64`]: writeBase64Url(bytes) }
 }

@@ -3,7 +3,8 @@
  * verifier can recompute that signature, so only the verifier can open it.
  */
 import type { Entropy } from '../clock.ts'
-import { KEY_BYTES, openSecretbox, SECRETBOX_NONCE_BYTES, SECRETBOX_TAG_BYTES, sealSecretbox } from '../crypto.ts'
+import { openSecretbox, SECRETBOX_NONCE_BYTES, SECRETBOX_TAG_BYTES, sealSecretbox } from '../crypto.ts'
+import { KEY_BYTES } from '../hmac.ts'
 
 const VERIFIER_ID_BYTES: number = SECRETBOX_NONCE_BYTES + SECRETBOX_TAG_BYTES + KEY_BYTES
 

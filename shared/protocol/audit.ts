@@ -4,7 +4,7 @@
  * `done`. So a long audit costs many short calls.
  */
 import { z } from 'zod'
-import { orgName } from '../ids.ts'
+import { orgName } from '../id-schemas.ts'
 import { ACTOR_CHARS_MAX, AUDIT_KIND_CHARS_MAX } from '../limits.ts'
 
 /** Names a record by its number and its hash in hex. */

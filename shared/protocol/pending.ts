@@ -2,7 +2,7 @@
  * Calls on the `sign` channel, for operators, about denials: revocations of undone histories that replicas enforce and the
  * primary does not have. They are named by history and number, never by token.
  */
-import { timelineText } from '../ids.ts'
+import { timelineText } from '../id-schemas.ts'
 import { z } from 'zod'
 import { DENIALS_CALL_MAX, REASON_CHARS_MAX } from '../limits.ts'
 import type { Reached, RevocationDescription } from './revoke.ts'

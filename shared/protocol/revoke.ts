@@ -1,7 +1,7 @@
 /** Calls on the `sign` channel that revoke, and that list revocations. */
 import { z } from 'zod'
 import type { DurabilityLevel } from '../database/durability-level.ts'
-import { orgName } from '../ids.ts'
+import { orgName } from '../id-schemas.ts'
 import { REASON_CHARS_MAX, REQUEST_ID_CHARS_MAX, TOKEN_TEXT_CHARS_MAX } from '../limits.ts'
 import type { CoveredReplica } from './coverage.ts'
 import type { RevocationKind } from '../verifier/revocation-row.ts'

@@ -1,7 +1,7 @@
 /**
  * Calls on the `sign` channel, signer or operator to primary. The primary checks parameters by these schemas before any work.
  */
-import { orgName } from '../ids.ts'
+import { orgName } from '../id-schemas.ts'
 import { z } from 'zod'
 import {
   BUNDLE_BYTES_MAX,

@@ -3,7 +3,7 @@
  * made from one. No answer holds a token or a secret.
  */
 import { z } from 'zod'
-import { orgName } from '../ids.ts'
+import { orgName } from '../id-schemas.ts'
 import { TOKENS_PAGE_MAX } from '../limits.ts'
 import type { TableRefusal } from '../verifier/verdict.ts'
 

@@ -5,7 +5,7 @@
  * A file beside the database has the last checked record. It shows if a checked record was replaced or deleted, even if all
  * later hashes were recomputed. It is no proof, because an attacker may replace the file too.
  */
-import { timelineText } from '../ids.ts'
+import { timelineText } from '../id-schemas.ts'
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { turn, type Timers } from '../clock.ts'

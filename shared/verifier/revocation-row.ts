@@ -3,7 +3,7 @@
  * never changes: a new meaning needs a new kind. A node that meets an unknown kind gives no verdicts until it is upgraded
  * (V7). Unknown fields of a known kind are ignored.
  */
-import { orgName } from '../ids.ts'
+import { orgName } from '../id-schemas.ts'
 import { z } from 'zod'
 import { SUBJECT_BYTES_MAX } from '../limits.ts'
 

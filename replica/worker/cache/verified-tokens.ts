@@ -3,7 +3,8 @@
  * from a cached one: only its new caveats are verified, because the tail of the cached chain is the key of the next HMAC.
  * In every doubtful case the lookup is a miss, and the worker asks a replica.
  */
-import { equalSecrets, hmacInto, KEY_BYTES } from '../../../shared/crypto.ts'
+import { equalSecrets, hmacInto } from '../../../shared/crypto.ts'
+import { KEY_BYTES } from '../../../shared/hmac.ts'
 import { MacaroondError } from '../../../shared/errors.ts'
 import { type TokenId, tokenId } from '../../../shared/ids.ts'
 import { decodeBundle } from '../../../shared/macaroon/bundle.ts'

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import { equalSecrets, hmac, hmacOfPair } from '../../../shared/crypto.ts'
+import { equalSecrets, hmac, hmacInto } from '../../../shared/crypto.ts'
 import { attenuate, createMacaroon } from '../../../shared/macaroon/attenuate.ts'
-import { firstSignature, signatureAfter, verifyMacaroon } from '../../../shared/macaroon/signature.ts'
+import { withCaveats } from '../../../shared/macaroon/chain.ts'
+import { verifyMacaroon } from '../../../shared/macaroon/signature.ts'
 
 const derivedKey = new Uint8Array(32).fill(9)
 const root = createMacaroon({ derivedKey, identifier: 'id', location: 'here' })
@@ -40,10 +41,11 @@ describe('a macaroon', () => {
 
   test('signs a third-party caveat over verifier id and caveat id, in that order', () => {
     const caveat = { cid: new Uint8Array([1]), vid: new Uint8Array(72).fill(2) }
-    const tail = firstSignature(derivedKey, root.identifier)
-    const signature = signatureAfter(tail, [caveat])
-    expect(Buffer.from(signature)).toEqual(hmacOfPair(tail, caveat.vid, caveat.cid))
-    expect(Buffer.from(signature)).not.toEqual(hmacOfPair(tail, caveat.cid, caveat.vid))
+    const tail = hmac(derivedKey, root.identifier)
+    const { signature } = withCaveats(hmacInto, root, [caveat])
+    const ofPair = (...parts: Uint8Array[]) => hmac(tail, Buffer.concat(parts.map((part) => hmac(tail, part))))
+    expect(Buffer.from(signature)).toEqual(ofPair(caveat.vid, caveat.cid))
+    expect(Buffer.from(signature)).not.toEqual(ofPair(caveat.cid, caveat.vid))
     expect(verifyMacaroon({ ...root, caveats: [caveat], signature }, derivedKey)).toBeDefined()
     expect(verifyMacaroon({ ...root, caveats: [{ cid: caveat.cid }], signature }, derivedKey)).toBeUndefined()
   })

@@ -1,4 +1,4 @@
-import { orgName } from '../../../shared/ids.ts'
+import { orgName } from '../../../shared/id-schemas.ts'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { TTL_SECONDS_MAX } from '../../../shared/limits.ts'
