@@ -43,6 +43,39 @@ const noCiphers: Ban = {
   message: 'Keyed cryptography and constant-time comparison live in shared/crypto.ts.',
 }
 
+const WAITING = ['setTimeout', 'setInterval', 'setImmediate'].map((name) => ({
+  name,
+  message: 'Take Timers (shared/clock.ts).',
+}))
+
+/** Modules of shared/macaroon that need Node. `macaroond/holder` loads only the others of that room. */
+const NODE_SIDE = [
+  'attenuate',
+  'base64url',
+  'bind',
+  'bundle',
+  'signature',
+  'text',
+  'third-party',
+  'ticket',
+  'verifier-id',
+] as const
+/** What a browser loads: `shared/holder` and everything that it imports. */
+const PORTABLE = [
+  'shared/holder/**',
+  'shared/macaroon/*.ts',
+  'shared/macaroon/predicate/{clause,instant,interval,predicate,time}.ts',
+  'shared/{errors,hmac,ids,limits}.ts',
+]
+/** Packages with a scope are @noble/hashes, or banned by other rules. */
+const noNode: readonly Ban[] = [
+  { regex: '^[a-z]', message: 'A browser loads this file: take what Node or a package has as a parameter.' },
+  {
+    regex: `(^|/)(clock|crypto|id-schemas|${NODE_SIDE.join('|')})\\.ts$`,
+    message: 'A browser loads this file, and that module needs Node.',
+  },
+]
+
 const everywhere = [noTest, noSelf, noSqlite, noNoise, noCiphers]
 const nodes = [...everywhere, noOps, noTimers]
 const sharedKnows = [...nodes, noPrimary, noReplica]
@@ -57,7 +90,7 @@ const without = (bans: readonly Ban[], allowed: Ban): readonly Ban[] => bans.fil
 /** The rooms of shared/, from the ground up. A room imports rooms of its own floor and of those below. */
 const FLOORS = {
   ground: ['*.ts', 'files'],
-  tokens: ['macaroon', 'verifier', 'discharge', 'minting'],
+  tokens: ['macaroon', 'holder', 'verifier', 'discharge', 'minting'],
   storage: ['sqlite', 'ltx', 'database', 'archive'],
   wire: ['freshness', 'channel', 'protocol'],
   node: ['config', 'output', 'metrics', 'service'],
@@ -129,6 +162,11 @@ const config: OxlintConfig = defineConfig({
     imports(['shared/**'], sharedKnows),
     ...(['ground', 'tokens', 'storage', 'wire', 'node'] as const).flatMap(roomsOfFloor),
     imports(['shared/crypto.ts'], without(sharedKnows, noCiphers)),
+    imports(PORTABLE, [...sharedKnows, ...noNode]),
+    imports(
+      NODE_SIDE.map((name) => `shared/macaroon/${name}.ts`),
+      sharedKnows,
+    ),
     // The published package: it hands on what the rooms have.
     imports(['shared/library.ts'], sharedKnows),
     {
@@ -147,14 +185,25 @@ const config: OxlintConfig = defineConfig({
       // A simulation runs days in seconds: what waits has to wait by the clock it was given.
       files: ['primary/**', 'replica/**', 'shared/**'],
       rules: {
+        'no-restricted-globals': ['error', ...WAITING],
+      },
+    },
+    {
+      files: PORTABLE,
+      rules: {
         'no-restricted-globals': [
           'error',
-          ...['setTimeout', 'setInterval', 'setImmediate'].map((name) => ({
+          ...['Buffer', 'process', 'global', 'setTimeout', 'setInterval', 'setImmediate'].map((name) => ({
             name,
-            message: 'Take Timers (shared/clock.ts).',
+            message: 'A browser loads this file, and macaroond/holder waits for nothing.',
           })),
         ],
       },
+    },
+    // They run on nodes only.
+    {
+      files: NODE_SIDE.map((name) => `shared/macaroon/${name}.ts`),
+      rules: { 'no-restricted-globals': ['error', ...WAITING] },
     },
     {
       files: ['shared/clock.ts'],

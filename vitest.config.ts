@@ -44,7 +44,7 @@ const config: ViteUserConfig = defineConfig({
       project('partition', 900_000, 'test/chaos/partition/*.test.ts'),
       // So it is with leases here, and what surrounds the cluster takes a good part of the machine.
       project('rims', 3_600_000, 'test/chaos/rims/*.test.ts'),
-      // Against other implementations: Debian's libmacaroons-dev, python3-pymacaroons and nginx-light, npm's macaroon, and Go.
+      // Against other implementations: Debian's libmacaroons-dev, python3-pymacaroons, nginx-light and chromium, npm's macaroon, and Go.
       project('interop', 300_000),
       // From earlier versions, as they are kept beside the tests.
       project('upgrade', 180_000),

@@ -1,24 +1,10 @@
-/** When a token expires in fact: by itself or by the earliest of its `time` caveats; and times in caveats as dates. */
+/** When a macaroon expires in fact, as text; and times in caveats as dates. */
+import { earliestExpiry, type Expiry } from '../../shared/macaroon/expiry.ts'
 import { decodeIdentifier } from '../../shared/macaroon/identifier.ts'
 import type { Macaroon } from '../../shared/macaroon/macaroon.ts'
-import { compilePredicate } from '../../shared/macaroon/predicate/compile.ts'
 import { decodeUtf8 } from '../../shared/macaroon/utf8.ts'
 import { timeText } from '../restore/describe.ts'
 import { shortTimeText } from './times.ts'
-
-export interface Expiry {
-  /** Unix milliseconds. */
-  readonly atMs: number
-  /** The caveat that lets the token expire then; undefined if it is the token’s own expiry. */
-  readonly caveat: string | undefined
-}
-
-/** The earliest expiry of all; undefined for never. `expiresAt` is the token's own, unix seconds, 0 for never. */
-export function earliestExpiry(expiresAt: number, caveats: readonly string[]): Expiry | undefined {
-  const own: readonly Expiry[] = expiresAt === 0 ? [] : [{ atMs: expiresAt * 1_000, caveat: undefined }]
-  const [first] = [...own, ...caveats.flatMap(ofCaveat)].toSorted((a, b) => a.atMs - b.atMs)
-  return first
-}
 
 /** The earliest expiry of a macaroon. One of another program has no expiry of its own. */
 export function expiryOf({ identifier, caveats }: Macaroon): Expiry | undefined {
@@ -32,11 +18,6 @@ function ownExpiry(identifier: Uint8Array): number {
   } catch {
     return 0
   }
-}
-
-function ofCaveat(caveat: string): readonly Expiry[] {
-  const predicate = compilePredicate(caveat)
-  return predicate.kind === 'time' && predicate.bound === 'upper' ? [{ atMs: predicate.instantMs, caveat }] : []
 }
 
 /** `2026-11-01T00:00:00.000Z`, with the caveat that is the reason; `never` without an expiry. */

@@ -1,5 +1,6 @@
 /** Prints an explanation: a line for each check, the token, then its caveats, each with its discharges below it. */
-import { earliestExpiry, expiryText, withDate } from '../arguments/expiry.ts'
+import { earliestExpiry } from '../../shared/macaroon/expiry.ts'
+import { expiryText, withDate } from '../arguments/expiry.ts'
 import type { CaveatTrace, CheckTrace, DischargeTrace, ExplainResult, TokenTrace } from '../../replica/worker/sdk.ts'
 
 /** All lines. The state that it was judged by comes last, because the same token may be judged differently a second later. */

@@ -1,14 +1,8 @@
 /** `token inspect`: shows the contents of a token, offline. It verifies nothing, so the contents may be forged. */
 import type { Command } from 'commander'
-import { assert } from '../../shared/errors.ts'
-import { tokenId } from '../../shared/ids.ts'
-import { encodeBase64Url } from '../../shared/macaroon/base64url.ts'
 import { decodeBundle } from '../../shared/macaroon/bundle.ts'
-import { decodeIdentifier, type TokenReference } from '../../shared/macaroon/identifier.ts'
-import type { Caveat } from '../../shared/macaroon/macaroon.ts'
-import { nonceTimeMs } from '../../shared/macaroon/nonce.ts'
-import { decodeUtf8 } from '../../shared/macaroon/utf8.ts'
-import { earliestExpiry, withDate } from '../arguments/expiry.ts'
+import { contentsOf, type TokenContents } from '../../shared/macaroon/contents.ts'
+import { withDate } from '../arguments/expiry.ts'
 import { addHelp } from '../arguments/help.ts'
 import { readToken } from '../arguments/standard-input.ts'
 import { table, type Terminal } from '../terminal.ts'
@@ -19,8 +13,8 @@ export function addInspect(token: Command, terminal: Terminal): void {
     .command('inspect')
     .description('show the contents of a token from stdin, with or without discharges, offline; nothing is verified')
     .action(async () => {
-      const inspection = inspect(await readToken(terminal))
-      terminal.answer(inspection, linesOf(inspection))
+      const contents = contentsOf(decodeBundle(await readToken(terminal)))
+      terminal.answer(contents, linesOf(contents))
     })
   addHelp(command, {
     examples: ['macaroond token inspect < token.txt'],
@@ -34,59 +28,8 @@ export function addInspect(token: Command, terminal: Terminal): void {
   })
 }
 
-/** A third-party caveat as JSON. `token exchange` takes the ticket. */
-interface ThirdPartyCaveat {
-  readonly thirdParty: string
-  readonly ticket: string
-}
-
-/** The contents without the signature, which is enough to use the token. */
-interface Inspection {
-  readonly id: string
-  readonly org: null
-  readonly subject: string
-  readonly issuedAt: number
-  /** The earliest of the token's own expiry and its `time` caveats. */
-  readonly expiresAt: number | null
-  /** The caveat that lets it expire then; absent if it is the token's own expiry. */
-  readonly expiresBy?: string
-  readonly ancestors: readonly string[]
-  readonly caveats: readonly (string | ThirdPartyCaveat)[]
-  readonly discharges: number
-  readonly verified: false
-}
-
-function inspect(text: string): Inspection {
-  const [macaroon, ...discharges] = decodeBundle(text)
-  assert(macaroon !== undefined, 'a bundle has a token')
-  const { kid, nonce, subject, expiresAt, ancestors } = decodeIdentifier(macaroon.identifier)
-  const caveats = macaroon.caveats.map(caveatOf)
-  const texts = [...caveats, ...discharges.flatMap((one) => one.caveats.map(caveatOf))]
-  const expiry = earliestExpiry(
-    expiresAt,
-    texts.filter((text) => typeof text === 'string'),
-  )
-  return {
-    id: tokenId(kid, nonce),
-    org: null,
-    subject,
-    issuedAt: Math.floor(nonceTimeMs(nonce) / 1000),
-    expiresAt: expiry === undefined ? null : Math.floor(expiry.atMs / 1_000),
-    ...(expiry?.caveat === undefined ? {} : { expiresBy: expiry.caveat }),
-    ancestors: ancestors.map((ancestor: TokenReference) => tokenId(ancestor.kid, ancestor.nonce)),
-    caveats,
-    discharges: discharges.length,
-    verified: false,
-  }
-}
-
-function caveatOf({ cid, vid, location = '' }: Caveat): string | ThirdPartyCaveat {
-  if (vid !== undefined) return { thirdParty: location, ticket: encodeBase64Url(cid) }
-  return decodeUtf8(cid) ?? `0x${Buffer.from(cid).toString('hex')}`
-}
-
-function linesOf(inspection: Inspection): string[] {
-  const { id, subject, issuedAt, expiresAt, expiresBy, ancestors, caveats, discharges } = inspection
+function linesOf(contents: TokenContents): string[] {
+  const { id, subject, issuedAt, expiresAt, expiresBy, ancestors, caveats, discharges } = contents
   const by = expiresBy === undefined ? '' : `, by the caveat ${expiresBy}`
   return table([
     ['id', id],

@@ -14,6 +14,7 @@ import { COVERAGE, isLow, ROOT } from './gathered.ts'
 const TESTS = [
   'shared/freshness/',
   'shared/macaroon/',
+  'shared/holder/',
   'shared/verifier/',
   'shared/ltx/',
   'shared/protocol/',

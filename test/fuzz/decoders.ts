@@ -5,8 +5,9 @@ export const ROOT: string = new URL('../../', import.meta.url).pathname
 
 const DECODERS: Readonly<Record<string, readonly string[]>> = {
   'tokens and what goes with them': [
-    'shared/macaroon/{base64url,bundle,format,identifier,text,ticket,utf8,v1-packet,v1-reader,v2-reader,v2j-json,v2j-reader}.ts',
-    'shared/macaroon/predicate/{clause,compile,instant,interval,network,path,values}.ts',
+    'shared/macaroon/{base64url,bundle,bundle-codec,contents,expiry,format,identifier,portable-base64,text,text-codec,ticket,utf8,v1-packet,v1-reader,v2-reader,v2j-json,v2j-reader}.ts',
+    'shared/holder/{arguments,primitives}.ts',
+    'shared/macaroon/predicate/{clause,compile,instant,interval,network,path,time,values}.ts',
     'primary/authority/condition.ts',
   ],
   'bytes after the handshake': ['shared/channel/{error-report,framing,hello,intake,json,rpc}.ts'],

@@ -5,8 +5,9 @@
 import { MacaroondError } from '../../errors.ts'
 import { CAVEAT_BYTES_MAX } from '../../limits.ts'
 import { type Clause, parseClause } from './clause.ts'
-import { parseDuration, parseInstant, parseTimestamp } from './instant.ts'
+import { parseDuration } from './instant.ts'
 import { type Predicate, unknown, type UnknownPredicate } from './predicate.ts'
+import { compileTime, compileTimeBefore } from './time.ts'
 import { compileAddress, compileNumber, compilePath, compileWord, compileWordOrNumber } from './values.ts'
 import { type Kid, type Nonce, type TokenId, tokenId } from '../../ids.ts'
 import { isNonce } from '../nonce.ts'
@@ -34,9 +35,6 @@ const RESERVED: ReadonlyMap<string, (clause: Clause) => Compiled> = new Map([
 
 export const RESERVED_KEYS: readonly string[] = [...RESERVED.keys()]
 
-/** macaroon-bakery and LND write `time < …` this way. */
-const TIME_BEFORE = /^time-before ([^ ]+)$/
-
 /** Never throws: a text that is not understood becomes an unknown predicate, which refuses every access. */
 export function compilePredicate(text: string): Compiled {
   const clause = parseClause(text)
@@ -57,23 +55,6 @@ export function checkPredicate(text: string): Predicate {
     })
   }
   return predicate
-}
-
-function compileTime({ op, value, conditional }: Clause): Compiled {
-  const instantMs = parseInstant(value)
-  if (conditional || instantMs === undefined || op === '=' || op === 'in' || op === 'prefix') {
-    return unknown('`time` with <, <=, > or >= and a time with its zone (RFC 3339) or unix seconds below 1e11')
-  }
-  const bound = op.startsWith('<') ? 'upper' : 'lower'
-  return { kind: 'time', bound, inclusive: op.endsWith('='), instantMs, wanted: `a time ${op} ${value}` }
-}
-
-function compileTimeBefore(text: string): Compiled | undefined {
-  const [, timestamp] = TIME_BEFORE.exec(text) ?? []
-  if (timestamp === undefined) return undefined
-  const instantMs = parseTimestamp(timestamp)
-  if (instantMs === undefined) return unknown('`time-before` and a time with its zone (RFC 3339)')
-  return { kind: 'time', bound: 'upper', inclusive: false, instantMs, wanted: `a time < ${timestamp}` }
 }
 
 function compileStaleness({ op, value, conditional }: Clause): Compiled {

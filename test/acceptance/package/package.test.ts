@@ -3,15 +3,19 @@
  * Its dependencies come from wherever the npm of this machine is configured to get them.
  */
 import { execFile } from 'node:child_process'
-import { access, cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { access, cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { gzipSync } from 'node:zlib'
+import { build } from 'esbuild'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
 const HERE = fileURLToPath(new URL('.', import.meta.url))
 const INSTALL_MS = 300_000
+/** Of `macaroond/holder`, minified and gzipped. */
+const HOLDER_BYTES_MAX = 20_000
 
 interface Outcome {
   readonly status: number
@@ -129,6 +133,7 @@ async function onOldNode(args: readonly string[]): Promise<Outcome> {
 describe('the installed entries', () => {
   it.each([
     ['macaroond', 'library.ts'],
+    ['macaroond/holder', 'holder.ts'],
     ['macaroond/worker', 'worker.ts'],
     ['macaroond/signer', 'signer.ts'],
     ['macaroond/testing', 'testing.ts'],
@@ -152,6 +157,34 @@ describe('the installed entries', () => {
     }
     await writeFile(join(dir, 'typed/tsconfig.json'), JSON.stringify({ compilerOptions, include: ['.'] }))
     await ok(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', join(dir, 'typed')])
+  })
+
+  it('have one for browsers, which type-checks and bundles where nothing of Node is known', async () => {
+    const folder = join(dir, 'browser')
+    await mkdir(folder)
+    // A page prints nothing that a test reads.
+    const source = (await readFile(join(HERE, 'consumer/holder.ts'), 'utf8')).replace("console.log('ok')", '')
+    await writeFile(join(folder, 'holder.ts'), source)
+    const compilerOptions = {
+      module: 'preserve',
+      target: 'es2024',
+      lib: ['es2024', 'dom'],
+      types: [],
+      strict: true,
+      skipLibCheck: false,
+      noEmit: true,
+    }
+    await writeFile(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['.'] }))
+    await ok(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', folder])
+    const { outputFiles } = await build({
+      entryPoints: [join(folder, 'holder.ts')],
+      bundle: true,
+      minify: true,
+      format: 'esm',
+      platform: 'browser',
+      write: false,
+    })
+    expect(gzipSync(outputFiles[0]?.contents ?? '').length).toBeLessThan(HOLDER_BYTES_MAX)
   })
 
   it('are the only ones: files of the package are not reachable by their path', async () => {

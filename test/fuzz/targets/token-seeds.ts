@@ -1,5 +1,6 @@
 /** Every macaroon of the vectors in every form, caveats of every kind, and paths. */
 import { readdirSync, readFileSync } from 'node:fs'
+import { attenuate, createMacaroon } from '../../../shared/macaroon/attenuate.ts'
 import { encodeIdentifier } from '../../../shared/macaroon/identifier.ts'
 import { kid, nonce } from '../../../shared/ids.ts'
 import { encodeMacaroon, type MACAROON_FORMATS } from '../../../shared/macaroon/format.ts'
@@ -108,6 +109,7 @@ type SeedName =
   | (typeof MACAROON_FORMATS)[number]
   | 'text'
   | 'bundle'
+  | 'holder'
   | 'identifier'
   | 'ticket'
   | 'condition'
@@ -120,11 +122,21 @@ export const tokenSeeds: Readonly<Record<SeedName, () => readonly Buffer[]>> = {
   v2j: encoded('v2j'),
   text: (): readonly Buffer[] => buffers([...texts(), ...upstream()]),
   bundle: (): readonly Buffer[] => buffers(texts().map((text, at, all) => `${text}~${all[(at * 7) % all.length]}`)),
+  holder: (): readonly Buffer[] => buffers(ownTokens()),
   identifier: (): readonly Buffer[] => [0, 4].map((count) => Buffer.from(identifierWith(count))),
   ticket: tickets,
   condition: (): readonly Buffer[] => buffers(CONDITIONS),
   predicate: (): readonly Buffer[] => buffers(PREDICATES),
   path: (): readonly Buffer[] => buffers(PATHS),
+}
+
+/** Tokens of this authority alone and as bundles, because only their contents can be inspected. */
+function ownTokens(): readonly string[] {
+  const derivedKey = Buffer.alloc(32, 3)
+  const tokens = [0, 4].map((count) => createMacaroon({ derivedKey, identifier: identifierWith(count) }))
+  const narrowed = tokens.map((token) => attenuate(token, ['op = read', Uint8Array.of(0xff)]))
+  const alone = [...tokens, ...narrowed].flatMap((token) => [encodeText(token, 'text'), encodeText(token, 'v2')])
+  return [...alone, `${alone[0]}~${alone[3]}`, `${alone[1]}~${alone[2]}`]
 }
 
 function tickets(): readonly Buffer[] {

@@ -1,5 +1,6 @@
 /** Targets of what holders write: every format of a macaroon, bundles, tickets, caveats, and paths of accesses. */
 import type { ErrorCode } from '../../../shared/errors.ts'
+import * as holder from '../../../shared/holder/holder.ts'
 import { decodeBundle } from '../../../shared/macaroon/bundle.ts'
 import { decodeMacaroon, encodeMacaroon } from '../../../shared/macaroon/format.ts'
 import { decodeIdentifier, encodeIdentifier } from '../../../shared/macaroon/identifier.ts'
@@ -18,7 +19,9 @@ import { encodeV2J } from '../../../shared/macaroon/v2j-writer.ts'
 import { TICKET, TICKET_KEYS } from '../fixed.ts'
 import { mutate, reframed } from '../mutate.ts'
 import type { Random } from '../random.ts'
-import { countText, requireBytes, type Target } from '../target.ts'
+import { type Case, answersOf } from '../../shared/holder/case.ts'
+import { NATIVE } from '../../shared/holder/cases.ts'
+import { countText, requireBytes, requireSame, type Target } from '../target.ts'
 import { fuzzPath } from './paths.ts'
 import { tokenSeeds } from './token-seeds.ts'
 
@@ -86,6 +89,19 @@ function fuzzPredicate(input: Buffer): string {
   return `${predicate.key in Object.prototype ? 'of the prototype' : 'value'} ${allowed.length > 0}`
 }
 
+/** A browser reads, writes and refuses every text like a node, to the words of the error. */
+function fuzzHolder(input: Buffer): string {
+  const text = input.toString('utf8')
+  const cases: readonly Case[] = [
+    { act: 'read', text },
+    { act: 'inspect', text },
+    { act: 'attenuate', text, caveats: ['op = read'] },
+    { act: 'bind', root: text, discharges: [text] },
+  ]
+  requireSame(answersOf(holder, cases), answersOf(NATIVE, cases), 'macaroond/holder answers otherwise than the library')
+  return holder.inspect(text).discharges === 0 ? 'token' : 'bundle'
+}
+
 const FORMAT_CODES = [
   'token_malformed',
   'token_missing',
@@ -137,6 +153,11 @@ export const TOKEN_TARGETS: readonly Target[] = [
     vary: (random, inputsOf) => texts(random, inputsOf, 2 + random.below(3)),
     codes: [...FORMAT_CODES, 'bundle_malformed'],
     reach: ['several'],
+  }),
+  target('holder', fuzzHolder, {
+    vary: (random, inputsOf) => texts(random, inputsOf, 1 + random.below(2)),
+    codes: [...FORMAT_CODES, 'bundle_malformed'],
+    reach: ['token', 'bundle', 'token_base64', 'token_malformed'],
   }),
   target('identifier', (input) => canonical(input, decodeIdentifier, encodeIdentifier)),
   target('ticket', fuzzTicket, { codes: ['ticket_invalid', 'token_unsupported'], reach: ['ticket_invalid'] }),

@@ -1,6 +1,7 @@
 /** A token expires by the earliest of all its times, and the reader learns by which. */
 import { expect, test } from 'vitest'
-import { earliestExpiry, expiryOf, expiryText, withDate } from '../../../ops/arguments/expiry.ts'
+import { expiryOf, expiryText, withDate } from '../../../ops/arguments/expiry.ts'
+import { earliestExpiry } from '../../../shared/macaroon/expiry.ts'
 import { createMacaroon } from '../../../shared/macaroon/attenuate.ts'
 
 const OWN = 1_800_000_000

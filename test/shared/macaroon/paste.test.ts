@@ -3,7 +3,8 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { createMacaroon } from '../../../shared/macaroon/attenuate.ts'
 import { cleanToken, pasteFault, pasteSentence } from '../../../shared/macaroon/paste.ts'
-import { encodeText, encodeTokenText, type TextFormat } from '../../../shared/macaroon/text.ts'
+import type { TextFormat } from '../../../shared/macaroon/text-codec.ts'
+import { encodeText, encodeTokenText } from '../../../shared/macaroon/text.ts'
 import { codeOf } from '../code-of.ts'
 
 const macaroon = createMacaroon({ secret: Buffer.from('k'), location: 'here', identifier: Buffer.from('token') })
