@@ -103,11 +103,17 @@ function ownTokens(): readonly string[] {
   const login = { caveatKey: derivedKey, ticket: 'a ticket', location: 'https://login.example' }
   const full = addThirdPartyCaveat(attenuate(made(1_800_000_000, 4), ['op = read', 'π = 3']), login, systemEntropy)
   const binary = attenuate(full, [Uint8Array.of(0xff, 0x00)])
+  const times = ['time < 1700000000', 'time-before 2023-01-01T00:00:00Z', 'time >= 5', 'time? < 5', 'time-before now']
+  const timed = attenuate(made(1_800_000_000, 0), times)
+  const later = attenuate(made(0, 0), ['time < 2100-01-01T00:00:00.5Z'])
   return [
     encodeTokenText(made(0, 0)),
     encodeTokenText(made(Number.MAX_SAFE_INTEGER, 1)),
     encodeTokenText(binary),
+    encodeTokenText(timed),
+    encodeTokenText(addThirdPartyCaveat(later, { ...login, location: '' }, systemEntropy)),
     encodeBundle(bindDischarges(binary, [made(0, 0)])),
+    encodeBundle(bindDischarges(later, [timed])),
   ]
 }
 
