@@ -60,18 +60,20 @@ const NODE_SIDE = [
   'ticket',
   'verifier-id',
 ] as const
+/** Modules of its room predicate/ that judge an access, where `node:net` reads addresses. */
+const JUDGING = ['asked-value', 'cache', 'compile', 'network', 'predicate', 'values'] as const
 /** What a browser loads: `shared/holder` and everything that it imports. */
 const PORTABLE = [
   'shared/holder/**',
   'shared/macaroon/*.ts',
-  'shared/macaroon/predicate/{clause,instant,interval,predicate,time}.ts',
+  'shared/macaroon/predicate/{clause,instant,interval,time,unknown}.ts',
   'shared/{errors,hmac,ids,limits}.ts',
 ]
 /** Packages with a scope are @noble/hashes, or banned by other rules. */
 const noNode: readonly Ban[] = [
   { regex: '^[a-z]', message: 'A browser loads this file: take what Node or a package has as a parameter.' },
   {
-    regex: `(^|/)(clock|crypto|id-schemas|${NODE_SIDE.join('|')})\\.ts$`,
+    regex: `(^|/)(clock|crypto|id-schemas|${[...NODE_SIDE, ...JUDGING].join('|')})\\.ts$`,
     message: 'A browser loads this file, and that module needs Node.',
   },
 ]

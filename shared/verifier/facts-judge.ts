@@ -3,10 +3,10 @@ import { type CompiledCaveat, PredicateCache } from '../macaroon/predicate/cache
 import type {
   Predicate,
   StalenessPredicate,
-  TimePredicate,
   UnrevokedPredicate,
   ValuePredicate,
 } from '../macaroon/predicate/predicate.ts'
+import type { TimePredicate } from '../macaroon/predicate/time.ts'
 import type { ForeignFacts } from './access.ts'
 import type { Allowed, CaveatJudge, CaveatVerdict } from './caveat-judge.ts'
 import { statusOfNamed, type TokenTables } from './revocation-status.ts'

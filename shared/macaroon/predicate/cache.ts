@@ -9,7 +9,8 @@ import { assert } from '../../errors.ts'
 import { PREDICATE_CACHE_ENTRIES_MAX, PREDICATE_CACHED_BYTES_MAX } from '../../limits.ts'
 import { decodeUtf8 } from '../utf8.ts'
 import { compilePredicate } from './compile.ts'
-import { type Predicate, unknown, type UnknownPredicate } from './predicate.ts'
+import type { Predicate } from './predicate.ts'
+import { unknown, type UnknownPredicate } from './unknown.ts'
 
 export interface CompiledCaveat {
   /** The caveat as text, or `0x…` if it is not UTF-8. */

@@ -1,6 +1,7 @@
 /** The kinds of compiled predicates. A compiled predicate is a value that is cheap to judge many times. */
 import type { Kid, Nonce, TokenId } from '../../ids.ts'
 import type { AskedValue } from './asked-value.ts'
+import type { TimePredicate } from './time.ts'
 
 /** A predicate on a value of the access (`op`, `path`, `ip` …). */
 export interface ValuePredicate {
@@ -12,16 +13,6 @@ export interface ValuePredicate {
   readonly wanted: string
   /** Judges ONE value. If the access has several values for the key, every one must be allowed. */
   readonly allows: (value: AskedValue) => boolean
-}
-
-export interface TimePredicate {
-  readonly kind: 'time'
-  /** An upper bound is compared with the latest credible time, a lower bound with the earliest (S13 in ARCHITECTURE.md). */
-  readonly bound: 'upper' | 'lower'
-  readonly inclusive: boolean
-  /** Unix milliseconds, possibly with a fraction. */
-  readonly instantMs: number
-  readonly wanted: string
 }
 
 export interface StalenessPredicate {
@@ -58,14 +49,3 @@ export type Predicate =
   | NotePredicate
   | PresentedPredicate
   | UnrevokedPredicate
-
-/** A text that is not a known predicate. It refuses every access, because the verifier cannot judge what it restricts. */
-export interface UnknownPredicate {
-  readonly kind: 'unknown'
-  /** The form that would have been understood. */
-  readonly wanted: string
-}
-
-export function unknown(wanted: string): UnknownPredicate {
-  return { kind: 'unknown', wanted }
-}

@@ -1,7 +1,17 @@
 /** Compiles the caveats that compare the time. They stand apart, because `inspect` reads them in browsers as well. */
 import { type Clause, parseClause } from './clause.ts'
 import { parseInstant, parseTimestamp } from './instant.ts'
-import { type TimePredicate, unknown, type UnknownPredicate } from './predicate.ts'
+import { unknown, type UnknownPredicate } from './unknown.ts'
+
+export interface TimePredicate {
+  readonly kind: 'time'
+  /** An upper bound is compared with the latest credible time, a lower bound with the earliest (S13 in ARCHITECTURE.md). */
+  readonly bound: 'upper' | 'lower'
+  readonly inclusive: boolean
+  /** Unix milliseconds, possibly with a fraction. */
+  readonly instantMs: number
+  readonly wanted: string
+}
 
 type Compiled = TimePredicate | UnknownPredicate
 

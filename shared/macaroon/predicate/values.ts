@@ -4,7 +4,8 @@ import { type Clause, parseList } from './clause.ts'
 import { type Interval, looksLikeRange, parseInteger, parseInterval } from './interval.ts'
 import { type Network, parseNetworkAddress, parseNetwork, rangeOf } from './network.ts'
 import { isPlainPath, liesUnder } from './path.ts'
-import { unknown, type UnknownPredicate, type ValuePredicate } from './predicate.ts'
+import type { ValuePredicate } from './predicate.ts'
+import { unknown, type UnknownPredicate } from './unknown.ts'
 import { Ranges } from './ranges.ts'
 
 type Compiled = ValuePredicate | UnknownPredicate

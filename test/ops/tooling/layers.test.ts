@@ -73,6 +73,7 @@ const PLANTS: readonly Plant[] = [
     "export { x } from './text.ts'",
   ),
   caught('not even for a type', 'shared/macaroon/format.ts', "export type { X } from '../clock.ts'"),
+  caught('nor does it judge an access', 'shared/macaroon/predicate/time.ts', "export type { X } from './network.ts'"),
   caught(
     'a browser has no Buffer',
     'shared/macaroon/bytes.ts',
