@@ -40,7 +40,7 @@ describe('an explanation on its way out', () => {
 
   test('lists every caveat of the token before further reasons, and counts the rest', () => {
     const long = Array.from({ length: 3 }, (_, i) => `${'x'.repeat(CAVEAT_BYTES_MAX - 2)}${i}`)
-    const discharges = Array.from({ length: 12 }, () => discharge('login', long))
+    const discharges = Array.from({ length: 5 }, () => discharge('login', long))
     const whole = new Node().explain(bundle(needs(mint(['op = read']), 'login', 'store'), ...discharges))
     const stretched = { ...whole, caveats: whole.caveats.map(repeated) }
     const bounded = boundExplanation(stretched)
