@@ -50,7 +50,7 @@ export const ERROR_MEANINGS: Readonly<Record<ErrorCode, Meaning>> = {
   already_running: means('another process uses the data folder', 'stop it first'),
   platform_unsupported: means(
     'the system or file system lacks a lock or a property that safety needs',
-    'use a local file system on Linux or macOS',
+    'use a local file system of Linux; a bucket needs conditional writes',
   ),
   start_failed: means('a node of `dev`, the tour or a rehearsal did not start', 'read the log that the message names'),
   tour_failed: means('a step of the tour or of a rehearsal did not hold', 'read the logs that it keeps'),

@@ -118,6 +118,12 @@ describe('the README', () => {
     }
   })
 
+  test('claims no more simulated clusters than there is evidence of', () => {
+    const count = (text: string, pattern: RegExp): number => Number(pattern.exec(text)?.[1]?.replaceAll(',', ''))
+    const simulated = count(readFileSync(join(ROOT, 'EVIDENCE.md'), 'utf8'), /([\d,]+) different seeds/)
+    expect(count(README, /([\d,]+) simulated clusters/)).toBeLessThanOrEqual(simulated)
+  })
+
   test('names two commands to start with: CI runs the first, the second proves the tour’s steps', async () => {
     const lines = shellLines(block('start').code).map(({ line }) => line)
     expect(lines).toEqual(['npm ci', 'npm start'])
