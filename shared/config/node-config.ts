@@ -8,7 +8,7 @@ import { pathText } from './read-config.ts'
 export const clusterName: z.ZodString = z
   .string()
   .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'a cluster name has 1-63 of a-z, 0-9 and -, and starts with a letter or digit')
-  .describe('The cluster’s name. A peer or a database of another cluster is refused.')
+  .describe('The cluster’s name: a-z, 0-9 and -. A peer or a database of another cluster is refused.')
 
 /** Port 0 lets the system choose. The bound address is logged, and written to the file `address` beside the data. */
 export const listenAddress: z.ZodString = z

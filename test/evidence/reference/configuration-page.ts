@@ -16,6 +16,7 @@ interface Node {
   readonly minimum?: number
   readonly maximum?: number
   readonly maxItems?: number
+  readonly maxLength?: number
   readonly enum?: readonly string[]
   readonly properties?: Readonly<Record<string, Node>>
   readonly required?: readonly string[]
@@ -108,8 +109,12 @@ function typeOf(node: Node): string {
   return node.type === 'boolean' ? '`true` or `false`' : (node.type ?? 'string')
 }
 
-function boundsOf({ minimum, maximum, maxItems }: Node): string | undefined {
+/** A path may be longer than anybody needs, so its limit is left out. */
+const LENGTH_SHOWN_MAX = 1_000
+
+function boundsOf({ minimum, maximum, maxItems, maxLength = Infinity }: Node): string | undefined {
   const number = (value: number): string => value.toLocaleString('en-US')
+  if (maxLength <= LENGTH_SHOWN_MAX) return `at most ${number(maxLength)} characters`
   if (maxItems !== undefined) return `at most ${number(maxItems)}`
   if (minimum !== undefined && maximum !== undefined) return `${number(minimum)} to ${number(maximum)}`
   if (minimum !== undefined) return `at least ${number(minimum)}`

@@ -44,15 +44,14 @@ describe('on processes', () => {
       const operator = await Operator.movedIn()
       await operator.units.primary.stop('SIGKILL')
       await expectTyped(operator, 'before', 'primary-dead')
-      await expectTyped(operator, 'after', 'primary-dead')
-
       const kek = join(operator.folder, 'kek')
-      await operator.units.primary.stop()
       renameSync(kek, `${kek}-elsewhere`)
       expect(await operator.units.primary.tries()).toContain('kek_missing')
       await expectTyped(operator, 'before', 'kek-lost')
       renameSync(`${kek}-elsewhere`, kek)
       await expectTyped(operator, 'after', 'kek-lost')
+      await operator.units.primary.stop('SIGKILL')
+      await expectTyped(operator, 'after', 'primary-dead')
     },
     TIMEOUT_MS,
   )
