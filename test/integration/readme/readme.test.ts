@@ -37,6 +37,9 @@ function rows(): readonly (readonly string[])[] {
   )
 }
 
+/** A dozen processes through npm, or a tour: seconds on a quiet machine, and more on one that others use. */
+const SLOW_MS = 150_000
+
 /** A background program of the README, in a process group of its own, as a terminal would have it. */
 function startBackground(line: string): { readonly child: ChildProcess; readonly said: () => string } {
   const child = spawn('bash', ['-c', line], { cwd: ROOT, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
@@ -124,46 +127,62 @@ describe('the README', () => {
     expect(count(README, /([\d,]+) simulated clusters/)).toBeLessThanOrEqual(simulated)
   })
 
-  test('names two commands to start with: CI runs the first, the second proves the tour’s steps', async () => {
-    const lines = shellLines(block('start').code).map(({ line }) => line)
-    expect(lines).toEqual(['npm ci', 'npm start'])
-    expect(readFileSync(join(ROOT, '.ci/run'), 'utf8')).toContain('npm ci')
-    const tour = startBackground('npm start')
-    await expect.poll(tour.said, { timeout: 55_000 }).toMatch(/(\d+) of \1 steps passed[\s\S]*until Ctrl-C/)
-    await interrupt(tour.child)
-  })
+  test(
+    'names two commands to start with: CI runs the first, the second proves the tour’s steps',
+    async () => {
+      const lines = shellLines(block('start').code).map(({ line }) => line)
+      expect(lines).toEqual(['npm ci', 'npm start'])
+      expect(readFileSync(join(ROOT, '.ci/run'), 'utf8')).toContain('npm ci')
+      const tour = startBackground('npm start')
+      await expect.poll(tour.said, { timeout: SLOW_MS }).toMatch(/(\d+) of \1 steps passed[\s\S]*until Ctrl-C/)
+      await interrupt(tour.child)
+    },
+    SLOW_MS,
+  )
 
-  test('has a session that prints what it shows, in a shell with its alias', async () => {
-    const commands = typedCommands(block('session').code)
-    const out = (index: number): string => join(folder, `said-${index}`)
-    const typed = commands.map(
-      ({ line }, index) =>
-        `{ ${here(line.replace(/ {2}#.*/, ''))}\n} > ${out(index)} 2>&1\necho $? >> "${folder}/statuses"`,
-    )
-    await script(`shopt -s expand_aliases\n${typed.join('\n')}`, ROOT)
-    const statuses = readFileSync(join(folder, 'statuses'), 'utf8').trim().split('\n').map(Number)
-    expect(statuses).toEqual(commands.map(({ status }) => status))
-    for (const [index, { line, output }] of commands.entries())
-      if (output !== '') expectOutput(readFileSync(out(index), 'utf8'), output, line)
-  })
+  test(
+    'has a session that prints what it shows, in a shell with its alias',
+    async () => {
+      const commands = typedCommands(block('session').code)
+      const out = (index: number): string => join(folder, `said-${index}`)
+      const typed = commands.map(
+        ({ line }, index) =>
+          `{ ${here(line.replace(/ {2}#.*/, ''))}\n} > ${out(index)} 2>&1\necho $? >> "${folder}/statuses"`,
+      )
+      await script(`shopt -s expand_aliases\n${typed.join('\n')}`, ROOT)
+      const statuses = readFileSync(join(folder, 'statuses'), 'utf8').trim().split('\n').map(Number)
+      expect(statuses).toEqual(commands.map(({ status }) => status))
+      for (const [index, { line, output }] of commands.entries())
+        if (output !== '') expectOutput(readFileSync(out(index), 'utf8'), output, line)
+    },
+    SLOW_MS,
+  )
 
-  test('has code for a service that runs as it stands', async () => {
-    expect(await runSnippet(block('worker'), folder)).toBe('401 revoked\n')
-  })
+  test(
+    'has code for a service that runs as it stands',
+    async () => {
+      expect(await runSnippet(block('worker'), folder)).toBe('401 revoked\n')
+    },
+    SLOW_MS,
+  )
 
-  test('makes a production cluster on one machine that verifies in two regions', async () => {
-    const ports = await freePorts(3, systemEntropy)
-    const code = block('production').code.replaceAll(
-      /127\.0\.0\.1:740(\d)/g,
-      (_, node) => `127.0.0.1:${ports[Number(node)]}`,
-    )
-    expect(shellLines(code).length).toBeLessThanOrEqual(10)
-    const { MACAROOND_PROFILE: _, ...env } = process.env
-    writeFileSync(join(folder, 'token.txt'), '')
-    const ran = await script(`set -e\n${code}`, folder, { ...env, PATH: withMacaroond(folder) })
-    expect(ran.status, ran.text).toBe(0)
-    expect(ran.text).toContain('ALL 2 REGIONS ANSWER')
-    for (const region of ['fra', 'sin'])
-      expect(masked(ran.text)).toContain(`accepted: <id> for alice of acme\njudged in ${region} by`)
-  })
+  test(
+    'makes a production cluster on one machine that verifies in two regions',
+    async () => {
+      const ports = await freePorts(3, systemEntropy)
+      const code = block('production').code.replaceAll(
+        /127\.0\.0\.1:740(\d)/g,
+        (_, node) => `127.0.0.1:${ports[Number(node)]}`,
+      )
+      expect(shellLines(code).length).toBeLessThanOrEqual(10)
+      const { MACAROOND_PROFILE: _, ...env } = process.env
+      writeFileSync(join(folder, 'token.txt'), '')
+      const ran = await script(`set -e\n${code}`, folder, { ...env, PATH: withMacaroond(folder) })
+      expect(ran.status, ran.text).toBe(0)
+      expect(ran.text).toContain('ALL 2 REGIONS ANSWER')
+      for (const region of ['fra', 'sin'])
+        expect(masked(ran.text)).toContain(`accepted: <id> for alice of acme\njudged in ${region} by`)
+    },
+    SLOW_MS,
+  )
 })
