@@ -121,11 +121,11 @@ describe('the pages in docs', () => {
 
   test.for(pages.filter((page) => blocksIn(page).length > 0))(
     '%s is followed from its first line to its last',
+    { timeout: SLOW_MS },
     async (page) => {
       const reader: Reader = { folder, typist: new Typist(folder, './demo/operator.toml'), printed: '' }
       await expectBlocks(blocksIn(page), reader)
     },
-    SLOW_MS,
   )
 })
 
