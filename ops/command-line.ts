@@ -6,6 +6,7 @@ import { Command, CommanderError } from 'commander'
 import { warnOnlyOfDistrust } from '../shared/files/trusted-file.ts'
 import { MacaroondError } from '../shared/errors.ts'
 import { VERSION } from '../shared/version.ts'
+import { foldHelp } from './fold.ts'
 import { ownStreams, type Streams, Terminal } from './terminal.ts'
 
 /** Adds one command, with its options and its action, to the program. */
@@ -64,7 +65,7 @@ export async function program(terminal: Terminal, args: readonly string[]): Prom
     .configureHelp({ showGlobalOptions: true })
     // Commander prints no errors: `run` reports them in one place, as text or as JSON.
     .configureOutput({
-      writeOut: (text) => terminal.print(text.trimEnd()),
+      writeOut: (text) => terminal.print(foldedHelp(text.trimEnd(), terminal)),
       writeErr: (text) => {
         for (const line of text.trimEnd().split('\n')) terminal.say(line)
       },
@@ -73,6 +74,11 @@ export async function program(terminal: Terminal, args: readonly string[]): Prom
     .addHelpText('after', EXAMPLES_AND_EXIT)
   for (const load of loadersFor(args)) (await load())(root, terminal)
   return root
+}
+
+/** The help as a terminal shows it; a program gets its lines as they are. */
+function foldedHelp(text: string, { columns }: Terminal): string {
+  return columns === undefined ? text : foldHelp(text, columns)
 }
 
 /**

@@ -4,6 +4,7 @@
  */
 import { reportOf } from '../shared/errors.ts'
 import { exitStatusOf } from './exit-status.ts'
+import { foldLine } from './fold.ts'
 import { jsonLine, printable, type Terminal } from './terminal.ts'
 
 /** One entry of a list: its document, and its lines of text. */
@@ -33,7 +34,7 @@ export async function printPages(terminal: Terminal, { name, header }: ListShape
       if (value.length === 0) continue
       const before = printed === 0 ? (terminal.json ? opening : lineOf(header)) : terminal.json ? ',' : ''
       printed += value.length
-      if (!(await terminal.printPart(before + textOf(value, terminal.json)))) return void (await pages.return({}))
+      if (!(await terminal.printPart(before + textOf(value, terminal)))) return void (await pages.return({}))
     }
   } catch (error) {
     if (!terminal.json || printed === 0) throw error
@@ -44,13 +45,15 @@ export async function printPages(terminal: Terminal, { name, header }: ListShape
 
 /** Prints entries as they come, for a list without an end: in JSON one document a line. False if nobody reads them. */
 export function printEntries(terminal: Terminal, entries: readonly Entry[]): Promise<boolean> {
-  if (!terminal.json) return terminal.printPart(textOf(entries, false))
+  if (!terminal.json) return terminal.printPart(textOf(entries, terminal))
   return terminal.printPart(entries.map(({ document }) => `${jsonLine(document)}\n`).join(''))
 }
 
-function textOf(entries: readonly Entry[], json: boolean): string {
+function textOf(entries: readonly Entry[], { json, columns: width }: Terminal): string {
   if (json) return entries.map(({ document }) => jsonLine(document)).join(',')
-  return entries.flatMap(({ lines }) => lines.map((line) => lineOf(printable(line)))).join('')
+  const shown = entries.flatMap(({ lines }) => lines.map(printable))
+  const folded = width === undefined ? shown : shown.flatMap((line) => foldLine(line, width))
+  return folded.map(lineOf).join('')
 }
 
 function lineOf(text: string | undefined): string {

@@ -7,6 +7,7 @@ import { Writable } from 'node:stream'
 import { styleText } from 'node:util'
 import { MacaroondError, reportOf } from '../shared/errors.ts'
 import { exitStatusOf } from './exit-status.ts'
+import { foldLine } from './fold.ts'
 import { duringWork, ProgressLine, type ReportProgress } from './progress.ts'
 
 export type Input = NodeJS.ReadableStream & { readonly isTTY?: boolean }
@@ -86,7 +87,9 @@ export class Terminal {
   /** Prints a message on stderr: a warning, a hint. */
   say(line: string): void {
     this.#progress?.erase()
-    this.#stderr.write(`${printable(line)}\n`)
+    const { isTTY = false, columns = COLUMNS_DEFAULT } = this.#stderr
+    const lines = isTTY && !this.json ? foldLine(printable(line), columns) : [printable(line)]
+    this.#stderr.write(`${lines.join('\n')}\n`)
   }
 
   /** Shows a line that the next output replaces, if a person watches. */

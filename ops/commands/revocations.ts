@@ -1,13 +1,15 @@
 /** `macaroond revocations`: the commands that show revocations or decide about those of an undone history. */
 import type { Command } from 'commander'
-import type { RevocationDescription, RevocationsResult, Signer } from '../../primary/signer/sdk.ts'
+import type { RevocationDescription, Signer } from '../../primary/signer/sdk.ts'
+import { MacaroondError } from '../../shared/errors.ts'
 import { addHelp } from '../arguments/help.ts'
 import { type PagingOptions, pagingOf } from '../arguments/paging.ts'
 import { addAdopt, addForget, addPending } from './revocations-pending.ts'
 import { addShow, namedText } from './revocations-show.ts'
 import { profileOf, withSigner } from '../clients.ts'
 import { timeText } from '../restore/describe.ts'
-import { table, type Terminal } from '../terminal.ts'
+import { columns, type Entry, type Pages, printPages } from '../pages.ts'
+import type { Terminal } from '../terminal.ts'
 
 /** The options of `revocations list`, as texts. */
 interface ListOptions extends PagingOptions {
@@ -16,6 +18,11 @@ interface ListOptions extends PagingOptions {
 
 /** Rows in one call. A call that read all would take its time from other callers. */
 const PAGE_ROWS = 1_000
+
+const WIDTHS = [6, 24, 12, 10, 49, 61]
+const HEADER = ['SEQ', 'AT', 'KIND', 'ORG', 'WHAT', 'BY', 'REASON']
+/** A narrower terminal would break a line inside an id, so each revocation gets several lines there. */
+const WIDE_COLUMNS = 180
 
 export function addRevocations(parent: Command, terminal: Terminal): void {
   const revocations = parent
@@ -37,10 +44,10 @@ function addList(revocations: Command, terminal: Terminal): void {
     .option('--limit <count>', 'at most this many (default: all)')
     .action(async ({ org, ...paging }: ListOptions, own: Command) => {
       const wanted = { org, ...pagingOf(paging) }
-      const listed = await withSigner(profileOf(own, terminal.env), (signer) => collect(signer, wanted))
-      terminal.answer(listed, linesOf(listed.revocations))
-      if (!terminal.json && listed.next !== undefined)
-        terminal.say(`there are more: continue with --after ${listed.next}`)
+      const header = isWide(terminal) ? columns(HEADER, WIDTHS) : undefined
+      await withSigner(profileOf(own, terminal.env), (signer) =>
+        printPages(terminal, { name: 'revocations', header }, pagesOf(signer, wanted, terminal)),
+      )
     })
   addHelp(command, {
     examples: ['macaroond revocations list --org acme', 'macaroond revocations list --after 120 --limit 50 --json'],
@@ -61,27 +68,41 @@ interface ListQuery {
   readonly limit: number
 }
 
-/** Reads pages until `limit` is reached or there are no more. */
-async function collect(signer: Signer, { org, after, limit }: ListQuery): Promise<RevocationsResult> {
-  const revocations: RevocationDescription[] = []
-  let next: number | undefined = after
-  while (next !== undefined && revocations.length < limit) {
-    const page: RevocationsResult = await signer.listRevocations({
-      after: next,
-      limit: Math.min(PAGE_ROWS, limit - revocations.length),
+/** Reads pages until `limit` is reached or there are no more. Throws protocol_violation if the primary makes no progress. */
+async function* pagesOf(signer: Signer, { org, after, limit }: ListQuery, terminal: Terminal): Pages {
+  for (let from = after, left = limit; ;) {
+    const { revocations, next } = await signer.listRevocations({
+      after: from,
+      limit: Math.min(PAGE_ROWS, left),
       ...(org === undefined ? {} : { org }),
     })
-    revocations.push(...page.revocations)
-    next = page.next
+    yield revocations.map((one) => entryOf(one, terminal))
+    left -= revocations.length
+    if (next === undefined) return {}
+    if (left <= 0) {
+      if (!terminal.json) terminal.say(`there are more: continue with --after ${next}`)
+      return { next }
+    }
+    if (next <= from) throw new MacaroondError('protocol_violation', 'the primary makes no progress in its list')
+    from = next
   }
-  return next === undefined ? { revocations } : { revocations, next }
 }
 
-function linesOf(revocations: readonly RevocationDescription[]): string[] {
-  if (revocations.length === 0) return []
-  const rows = revocations.map((one) => {
-    const { seq, kind, org, atMs, actor, reason } = one
-    return [String(seq), timeText(atMs), kind, org, namedText(one), actor, reason]
-  })
-  return table([['SEQ', 'AT', 'KIND', 'ORG', 'WHAT', 'BY', 'REASON'], ...rows])
+function isWide(terminal: Terminal): boolean {
+  return (terminal.columns ?? Infinity) >= WIDE_COLUMNS
+}
+
+function entryOf(one: RevocationDescription, terminal: Terminal): Entry {
+  const { seq, kind, org, atMs, actor, reason } = one
+  const [at, what] = [timeText(atMs), namedText(one)]
+  if (isWide(terminal)) {
+    return { document: one, lines: [columns([String(seq), at, kind, org, what, actor, reason], WIDTHS)] }
+  }
+  const lines = [
+    `${seq} ${kind} of ${org}, at ${at}`,
+    ...(what === '' ? [] : [`  ${what}`]),
+    `  by ${actor}`,
+    ...(reason === '' ? [] : [`  ${reason}`]),
+  ]
+  return { document: one, lines }
 }

@@ -1,9 +1,10 @@
 /** What a person sees at a terminal of 80 columns, and a program in a pipe does not. */
+import { join } from 'node:path'
 import { createServer, type Server } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
 import { macaroond } from './command.ts'
 import { DevFolder } from './dev-folder.ts'
-import { NO_TERMINAL, onTerminal } from './terminal.ts'
+import { brokenLines, NO_TERMINAL, onTerminal } from './terminal.ts'
 
 const here = DevFolder.forThisFile()
 const why = NO_TERMINAL ?? ''
@@ -67,6 +68,37 @@ test.skipIf(NO_TERMINAL !== undefined)(
     expect((await here.operator(['org', 'disable', 'hooli'])).status).toBe(0)
   },
 )
+
+test.skipIf(NO_TERMINAL !== undefined)(`the help of every command breaks no word${why}`, async () => {
+  const program = join(import.meta.dirname, 'every-help-child.ts')
+  const { status, lines } = await onTerminal([], { program })
+  expect([status, lines.filter((line) => line.startsWith('== ')).length > 60]).toEqual([0, true])
+  expect(brokenLines(lines)).toEqual([])
+})
+
+test.skipIf(NO_TERMINAL !== undefined)(`status and every list break no word${why}`, async () => {
+  const { profile } = here
+  await here.operator(['org', 'create', 'globex'])
+  const subject = `somebody with ${'many '.repeat(30)}names`
+  const long = 'x'.repeat(120)
+  for (const name of [subject, long]) await here.operator(['token', 'mint', '--org', 'globex', '--subject', name])
+  const reason = `${'a reason of several words '.repeat(8)}${long}`
+  await here.operator(['revoke', '--org', 'globex', '--subject', subject, '--reason', reason])
+  await here.operator(['revoke', '--org', 'globex', '--all', '--reason', reason])
+  const lists = [
+    ['status'],
+    ['revocations', 'list'],
+    ['revocations', 'list', '--limit', '1'],
+    ['token', 'list', '--org', 'globex'],
+    ['token', 'list', '--org', 'globex', '--limit', '1'],
+    ['audit', 'list'],
+    ['audit', 'list', '--limit', '3'],
+  ]
+  for (const args of lists) {
+    const { lines } = await onTerminal(args, { profile })
+    expect([args, lines.length > 3, brokenLines(lines)]).toEqual([args, true, []])
+  }
+})
 
 test('archive snapshot --wait ends when the snapshot is in the archive', async () => {
   const done = async (): Promise<number | null | undefined> => {

@@ -24,9 +24,13 @@ const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`
 /** Runs a command on a terminal with COLUMNS columns. `typed` is what the person types. */
 export function onTerminal(
   args: readonly string[],
-  { profile = '', typed = '' }: { readonly profile?: string; readonly typed?: string } = {},
+  {
+    profile = '',
+    typed = '',
+    program = PROGRAM,
+  }: { readonly profile?: string; readonly typed?: string; readonly program?: string } = {},
 ): Promise<Seen> {
-  const command = ['exec', process.execPath, PROGRAM, ...args].map((word, at) => (at === 0 ? word : quoted(word)))
+  const command = ['exec', process.execPath, program, ...args].map((word, at) => (at === 0 ? word : quoted(word)))
   const script = `stty cols ${COLUMNS} rows 24; ${command.join(' ')}`
   const env = { ...process.env, MACAROOND_PROFILE: profile, TERM: 'xterm', SHELL: '/bin/sh' }
   return new Promise((resolve) => {
@@ -51,4 +55,9 @@ function linesLeft(bytes: string): readonly string[] {
     }
     return line
   })
+}
+
+/** Lines that the terminal would break inside a word: longer than it is wide, although they have a space to break at. */
+export function brokenLines(lines: readonly string[]): readonly string[] {
+  return lines.filter((line) => line.length > COLUMNS && line.trim().includes(' '))
 }
