@@ -4,6 +4,7 @@
  */
 import type { Command } from 'commander'
 import type { CountTokensParams, Signer, TokensCounted } from '../../primary/signer/sdk.ts'
+import { MacaroondError } from '../../shared/errors.ts'
 import { systemClock } from '../../shared/clock.ts'
 import type { Terminal } from '../terminal.ts'
 
@@ -77,7 +78,7 @@ export async function answerDryRunOfToken(
   ])
 }
 
-/** The first ids are a help beside the count: a primary that cannot list tokens, as one of 0.2.0, leaves them out. */
+/** None from a primary that cannot list tokens, as one of 0.2.0. Throws other errors, such as org_unknown. */
 async function firstIds(
   signer: Pick<Signer, 'listTokens'>,
   { org, subject, kid, issuedUpToMs = Infinity }: CountTokensParams,
@@ -96,8 +97,8 @@ async function firstIds(
       if (next === undefined || applies.length < tokens.length) break
       after = next
     }
-  } catch {
-    // The count is the answer.
+  } catch (error) {
+    if (!(error instanceof MacaroondError) || error.code !== 'request_invalid') throw error
   }
   return ids.slice(0, FIRST_IDS)
 }
