@@ -24,7 +24,7 @@ const KINDS = {
   },
   archive_claim_missing: {
     severity: 'critical',
-    summary: 'the archive had lost the claim of this epoch, and this primary has written it again',
+    summary: 'the archive had lost claims of epochs, and this primary has written them again',
     action:
       'find out what deletes objects under macaroond/ in the archive: a lifecycle rule of the bucket, or a person',
   },

@@ -42,7 +42,10 @@ function linesOf({ location, wound, repaired }: ArchiveRepairPlace): readonly st
   const before = repaired === '' ? [] : [`${location}: repaired before: ${repaired}`]
   if (wound === null) return before
   const { problems, filesLost, restorable } = wound
-  const files = filesLost === 0 ? [] : [`${location}: ${filesLost} files that the manifest names are missing`]
+  const files =
+    filesLost === 0
+      ? []
+      : [`${location}: ${filesLost} files are lost: they are missing, or only entries that do not count name them`]
   const ranges = restorable.map(
     ({ first, last }) => `${location}: can still be restored: from ${pointText(first)} to ${pointText(last)}`,
   )

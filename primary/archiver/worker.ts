@@ -290,9 +290,9 @@ export class ArchiveWorker {
   }
 
   async #beat(): Promise<void> {
-    const { alarm, source } = this.#options
-    const { claimWasMissing } = await proveArrival(this.#opened)
-    alarm('archive_claim_missing', claimWasMissing ? `epoch ${source.head.epoch}` : undefined)
+    const { claimsMissing } = await proveArrival(this.#opened)
+    const detail = claimsMissing.length === 0 ? undefined : `epoch ${claimsMissing.join(', ')}`
+    this.#options.alarm('archive_claim_missing', detail)
     this.#readBack = this.#opened.manifest.newest
   }
 

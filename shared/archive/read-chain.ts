@@ -165,7 +165,7 @@ export async function requireClaimed(
   for (const { epoch, timeline, seq } of firstOfEpoch.values()) {
     const claim = await readClaim(storage, publicKey, epoch)
     if (claim === undefined) throw missingClaim(storage, epoch)
-    if (claim.timeline !== timeline) throw unclaimedEntry(seq, epoch)
+    if (claim.timeline !== timeline) throw unclaimedEntries(epoch, seq)
   }
 }
 
@@ -184,17 +184,14 @@ function missingClaim({ location }: ArchiveStorage, epoch: ManifestEntry['epoch'
     'archive_damaged',
     `the claim of epoch ${epoch} is missing in the archive ${location}, so nothing proves which timeline owns the epoch`,
     {
-      hint: `the primary of that epoch writes it again at its next heartbeat; if there is none, put ${epochKey(epoch)} back from a copy`,
+      hint: `the primary that leads writes it again at its next heartbeat or start; if none runs, put ${epochKey(epoch)} back from a copy`,
     },
   )
 }
 
-function unclaimedEntry(seq: number, epoch: number): MacaroondError {
-  return new MacaroondError(
-    'archive_damaged',
-    `entry ${seq} of the manifest belongs to a timeline that did not claim epoch ${epoch}`,
-    {
-      hint: 'it was copied from the archive of another cluster with the same key: use another copy of the archive',
-    },
-  )
+export function unclaimedEntries(epoch: number, first?: number): MacaroondError {
+  const what = first === undefined ? `entries of epoch ${epoch} belong` : `entry ${first} of the manifest belongs`
+  return new MacaroondError('archive_damaged', `${what} to a timeline that did not claim epoch ${epoch}`, {
+    hint: 'it was copied from the archive of another cluster with the same key: use another copy of the archive',
+  })
 }

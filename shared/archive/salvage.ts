@@ -3,9 +3,10 @@
  * itself. A file that only a lost entry named is not used.
  */
 import { MacaroondError } from '../errors.ts'
-import type { Epoch, Timeline } from '../ids.ts'
-import { listClaims, readClaim } from './epoch-claim.ts'
+import { type ClaimsOfEpochs, claimProblems, isForeign, readClaims } from './entry-claims.ts'
+import { listClaims } from './epoch-claim.ts'
 import { type ArchivedFile, manifestKey } from './layout.ts'
+import type { ManifestEntry } from './manifest.ts'
 import { listSegmentFiles } from './read-file.ts'
 import { applyEntry, emptyManifest, linkProblem, type ManifestState, historyProblem } from './manifest-state.ts'
 import { type ChainEntry, listEntryNumbers, readEntry, readManifest } from './read-chain.ts'
@@ -17,6 +18,8 @@ export interface Salvaged {
   readonly problems: readonly string[]
   /** The highest number whose key is taken, by any object. */
   readonly highest: number
+  /** Files that only entries of a timeline name that did not claim its epoch. They are not used. */
+  readonly unused: readonly ArchivedFile[]
 }
 
 /**
@@ -30,7 +33,7 @@ export async function salvageManifest(
 ): Promise<Salvaged> {
   try {
     const state = await readManifest(storage, publicKey, known)
-    return { state, problems: [], highest: state.seq }
+    return { state, problems: [], highest: state.seq, unused: [] }
   } catch (error) {
     if (!isDamage(error)) throw error
     const salvaged = await salvage(storage, publicKey, known)
@@ -57,34 +60,61 @@ type ReadResult = ChainEntry | { readonly problem: string }
 
 async function salvage(storage: ArchiveStorage, publicKey: Uint8Array, known: number): Promise<Salvaged> {
   const numbers = await listEntryNumbers(storage)
-  const found = await fromNewestBase(storage, publicKey, numbers)
-  const claims = await claimProblems(storage, publicKey, found)
-  const problems = [...claims.values()].flatMap(({ problem }) => problem)
+  const { found, claims } = await fromNewestBase(storage, publicKey, numbers)
+  const problems = [...claimProblems(claims, entriesIn(found))]
+  const foreign = new Map<string, ArchivedFile>()
   let state = emptyManifest()
   let before = 0
   for (const [number, one] of found) {
     if (before > 0 && number > before + 1) problems.push(missing(before + 1, number - 1))
     before = number
     if ('problem' in one) problems.push(one.problem)
-    else if (claims.get(one.entry.epoch)?.isForeign !== true) state = applyReadable(state, one, problems)
+    else if (isForeign(one.entry, claims)) noteFiles(foreign, one.entry)
+    else state = applyReadable(state, one, problems)
   }
   if (state.seq > 0 && state.base.seq === 0 && numbers[0] !== 1) problems.unshift(missing(1, (numbers[0] ?? 1) - 1))
   const highest = numbers.at(-1) ?? 0
   if (known > highest) problems.push(missing(highest + 1, known))
-  return { state, problems, highest }
+  const unused = [...foreign.values()].filter(({ key }) => !state.files.has(key))
+  return { state, problems, highest, unused }
 }
 
-/** Reads the entries from the newest readable base on, ascending by number. */
+/** Adds the files that an unused entry names, and deletes those that it removes. */
+function noteFiles(files: Map<string, ArchivedFile>, { added, removed }: ManifestEntry): void {
+  for (const file of added) files.set(file.key, file)
+  for (const key of removed) files.delete(key)
+}
+
+/**
+ * Returns the entries that can be read, ascending, from the newest base on. Each is proven by its signature, and none belongs
+ * to a timeline whose epoch another one claimed. A damaged chain has gaps between them.
+ */
+export async function readableEntries(
+  storage: ArchiveStorage,
+  publicKey: Uint8Array,
+): Promise<readonly ManifestEntry[]> {
+  const { found, claims } = await fromNewestBase(storage, publicKey, await listEntryNumbers(storage))
+  return entriesIn(found).filter((entry) => !isForeign(entry, claims))
+}
+
+type Found = readonly (readonly [number, ReadResult])[]
+
+function entriesIn(found: Found): readonly ManifestEntry[] {
+  return found.flatMap(([, one]) => ('entry' in one ? [one.entry] : []))
+}
+
+/** Reads the entries from the newest usable base on, ascending by number, and the claims of their epochs. */
 async function fromNewestBase(
   storage: ArchiveStorage,
   publicKey: Uint8Array,
   numbers: readonly number[],
-): Promise<readonly (readonly [number, ReadResult])[]> {
-  const found = await inParallel(numbers, requestsAtOnce(storage), async (number) => {
+): Promise<{ readonly found: Found; readonly claims: ClaimsOfEpochs }> {
+  const all = await inParallel(numbers, requestsAtOnce(storage), async (number) => {
     return [number, await read(storage, publicKey, number)] as const
   })
-  const base = found.findLastIndex(([, one]) => 'entry' in one && one.entry.base)
-  return found.slice(Math.max(0, base))
+  const claims = await readClaims(storage, publicKey, entriesIn(all))
+  const base = all.findLastIndex(([, one]) => 'entry' in one && one.entry.base && !isForeign(one.entry, claims))
+  return { found: all.slice(Math.max(0, base)), claims }
 }
 
 async function read(storage: ArchiveStorage, publicKey: Uint8Array, number: number): Promise<ReadResult> {
@@ -93,42 +123,6 @@ async function read(storage: ArchiveStorage, publicKey: Uint8Array, number: numb
   } catch (error) {
     if (!isDamage(error)) throw error
     return { problem: error.message }
-  }
-}
-
-interface ClaimCheck {
-  readonly problem: readonly string[]
-  /** True if another timeline than that of the entries claimed the epoch. Such entries are not used. */
-  readonly isForeign: boolean
-}
-
-async function claimProblems(
-  storage: ArchiveStorage,
-  publicKey: Uint8Array,
-  found: readonly (readonly [number, ReadResult])[],
-): Promise<ReadonlyMap<Epoch, ClaimCheck>> {
-  const entries = found.flatMap(([, one]) => ('entry' in one ? [one.entry] : []))
-  const timelines = new Map(entries.map(({ epoch, timeline }) => [epoch, timeline]))
-  const checked = await inParallel([...timelines], requestsAtOnce(storage), async ([epoch, timeline]) => {
-    return [epoch, await checkClaim(storage, publicKey, epoch, timeline)] as const
-  })
-  return new Map(checked)
-}
-
-async function checkClaim(
-  storage: ArchiveStorage,
-  publicKey: Uint8Array,
-  epoch: Epoch,
-  timeline: Timeline,
-): Promise<ClaimCheck> {
-  try {
-    const claim = await readClaim(storage, publicKey, epoch)
-    if (claim === undefined) return { problem: [`the claim of epoch ${epoch} is missing`], isForeign: false }
-    if (claim.timeline === timeline) return { problem: [], isForeign: false }
-    return { problem: [`entries of epoch ${epoch} belong to a timeline that did not claim it`], isForeign: true }
-  } catch (error) {
-    if (!isDamage(error)) throw error
-    return { problem: [error.message], isForeign: false }
   }
 }
 

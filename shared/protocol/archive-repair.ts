@@ -8,7 +8,7 @@ export const archiveRepairParams: z.ZodType<{ readonly confirm: boolean }> = z.s
 export interface ArchiveDamage {
   /** Faults of the manifest, in words. */
   readonly problems: readonly string[]
-  /** Number of files that the manifest names and that are missing. */
+  /** Number of files that the manifest names and that are missing, or that only entries name which do not count. */
   readonly filesLost: number
   readonly restorable: readonly { readonly first: RestorePoint; readonly last: RestorePoint }[]
 }

@@ -1,5 +1,6 @@
 /**
- * Writes the claims of epochs, each only if absent. Claims leave no gap, so missing claims of lower epochs are created first.
+ * Writes the claims of epochs, each only if absent. Claims leave no gap, so missing claims of lower epochs are created first. A
+ * claim that was lost is written for the timeline that had it.
  */
 import { type EpochClaim, highestClaim, listClaims } from '../../../shared/archive/epoch-claim.ts'
 import { epochKey, PROBE_KEY } from '../../../shared/archive/layout.ts'
@@ -10,6 +11,7 @@ import type { Ed25519PrivateKey } from '../../../shared/crypto.ts'
 import { MacaroondError } from '../../../shared/errors.ts'
 import { epoch as asEpoch, type Epoch } from '../../../shared/ids.ts'
 import { CLAIMS_FILLED_MAX } from '../../../shared/limits.ts'
+import { provenOwners, type ProvenOwner } from './lost-claims.ts'
 
 interface ClaimKey {
   readonly publicKey: Uint8Array
@@ -17,22 +19,68 @@ interface ClaimKey {
 }
 
 /**
- * Claims an epoch, and first creates the missing claims of lower epochs for the same timeline. A primary of a lower epoch looks
- * only for the claim of its next epoch, so every claim must exist. Throws archive_fenced if a higher epoch, or this epoch by
- * another timeline, is claimed; wrong_cluster; archive_damaged.
+ * Claims an epoch, and first creates the missing claims of lower epochs: for the timeline that the entries of the epoch name,
+ * and for our own where no entry does. A primary of a lower epoch looks only for the claim of its next epoch, so every claim
+ * must exist. Returns the epochs whose claim was lost. Throws archive_fenced if a higher epoch, or this epoch by another
+ * timeline, is claimed; wrong_cluster; archive_damaged.
  */
-export async function claimEpoch(storage: ArchiveStorage, claim: EpochClaim, key: ClaimKey): Promise<void> {
+export async function claimEpoch(storage: ArchiveStorage, claim: EpochClaim, key: ClaimKey): Promise<readonly Epoch[]> {
   const before = await highestClaim(storage, key.publicKey, claim.epoch)
   // Nothing is written into the archive of another cluster: its primary would find itself fenced.
   if (before !== undefined && before.cluster !== claim.cluster) throw wrongCluster(storage, before.cluster)
-  if (before === undefined || before.epoch <= claim.epoch) {
-    for (const epoch of await unclaimedUpTo(storage, claim.epoch)) await createClaim(storage, { ...claim, epoch }, key)
-  }
+  const isLeading = before === undefined || before.epoch <= claim.epoch
+  const missing = isLeading ? await unclaimedUpTo(storage, claim.epoch) : []
+  const lost = missing.length === 0 ? [] : await fillClaims(storage, missing, claim, key)
   // The claim that the store now has decides, because the answer to our write may have been lost.
   const after = await highestClaim(storage, key.publicKey, claim.epoch)
   if (after !== undefined && after.cluster !== claim.cluster) throw wrongCluster(storage, after.cluster)
   if (after === undefined || after.epoch < claim.epoch) throw notWritten(storage, epochKey(claim.epoch))
   if (after.epoch > claim.epoch || after.timeline !== claim.timeline) throw fenced(storage, after.epoch)
+  return lost
+}
+
+/** Returns the epochs whose claim existed before, and was lost. */
+async function fillClaims(
+  storage: ArchiveStorage,
+  missing: readonly Epoch[],
+  own: EpochClaim,
+  key: ClaimKey,
+): Promise<readonly Epoch[]> {
+  const owners = await provenOwners(storage, key.publicKey)
+  refuseOthers(storage, owners, own)
+  const lost: Epoch[] = []
+  for (const epoch of missing) {
+    const owner = owners.get(epoch)
+    const created = await createClaim(storage, { ...own, ...owner, epoch }, key)
+    if (created && owner !== undefined) lost.push(epoch)
+  }
+  return lost
+}
+
+/**
+ * Writes the lost claims of the epochs that have entries. Returns these epochs. Throws archive_fenced if entries of a later
+ * epoch, or of another timeline of this epoch, are there; wrong_cluster.
+ */
+export async function putClaimsBack(
+  storage: ArchiveStorage,
+  own: EpochClaim,
+  key: ClaimKey,
+): Promise<readonly Epoch[]> {
+  const owners = await provenOwners(storage, key.publicKey)
+  const epochs = [...owners.keys()].toSorted((a, b) => a - b)
+  const present = await Promise.all(epochs.map((epoch) => storage.get(epochKey(epoch))))
+  const missing = epochs.filter((_, index) => present[index] === undefined)
+  if (missing.length === 0) return []
+  if (owners.get(own.epoch)?.timeline !== own.timeline && owners.has(own.epoch)) throw fenced(storage, own.epoch)
+  return fillClaims(storage, missing, own, key)
+}
+
+/** Throws if the entries belong to another cluster, or to a later epoch whose claim was lost. */
+function refuseOthers(storage: ArchiveStorage, owners: ReadonlyMap<Epoch, ProvenOwner>, own: EpochClaim): void {
+  for (const [epoch, { cluster }] of owners) {
+    if (cluster !== own.cluster) throw wrongCluster(storage, cluster)
+    if (epoch > own.epoch) throw fenced(storage, epoch)
+  }
 }
 
 /** Returns false if a claim exists. A new claim is read back, because a proxy may have answered instead of the store. */

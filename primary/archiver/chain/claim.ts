@@ -15,7 +15,7 @@ import { type Epoch, TXID_NONE, txid as asTxid, type Txid } from '../../../share
 import { RESTORE_TXID_JUMP } from '../../../shared/limits.ts'
 import { positionText } from '../../../shared/position.ts'
 import { repairFiles, type RepairedFiles } from '../files/repair-files.ts'
-import { loadOrRepair, type ManifestRepairOptions } from './repair.ts'
+import { describeLostClaims, loadOrRepair, type ManifestRepairOptions } from './repair.ts'
 import type { CommittedHistory } from '../source.ts'
 
 export interface ClaimOptions extends ManifestRepairOptions {
@@ -46,8 +46,9 @@ export async function claim(options: ClaimOptions): Promise<Claimed> {
   const { cluster, storage, manifest, source, signingKey, nowMs } = options
   const { head, timeline } = source
   await refuseForeign(options)
-  await claimEpoch(storage, { cluster, epoch: head.epoch, timeline, atMs: nowMs }, signingKey)
-  const { found, repaired } = await loadOrRepair(options)
+  const own = { cluster, epoch: head.epoch, timeline, atMs: nowMs }
+  const lostClaims = await claimEpoch(storage, own, signingKey)
+  const { found, repaired } = await loadOrRepair({ ...options, own })
   if (found.seq === 0) await refuseUnsigned(storage)
   // The first entry of this epoch: after it no earlier primary can continue the chain.
   const isOurs = found.epoch === head.epoch
@@ -59,7 +60,8 @@ export async function claim(options: ClaimOptions): Promise<Claimed> {
   const needsSnapshot = archived < head.txid && source.segment(asTxid(archived + 1)) === undefined
   const lastWriteMs = found.seq === 0 ? undefined : found.atMs
   const lateTransactions = describeLateTransactions(state, source)
-  return { archived, needsSnapshot, lastWriteMs, lateTransactions, repaired: [...(repaired ?? []), ...repairedFiles] }
+  const allRepaired = [...describeLostClaims(lostClaims), ...(repaired ?? []), ...repairedFiles]
+  return { archived, needsSnapshot, lastWriteMs, lateTransactions, repaired: allRepaired }
 }
 
 /**

@@ -10,7 +10,7 @@ import { LATE_ENTRIES_MAX } from '../../../shared/limits.ts'
 import { positionText, type Position } from '../../../shared/position.ts'
 import { readClaim } from '../../../shared/archive/epoch-claim.ts'
 import { createClaim, fenced, wrongCluster } from './claim-epoch.ts'
-import { type ArchivedFile, MANIFEST_PREFIX, manifestKey } from '../../../shared/archive/layout.ts'
+import { type ArchivedFile, epochKey, MANIFEST_PREFIX, manifestKey } from '../../../shared/archive/layout.ts'
 import { encodeEntry, hashOfEntry, type ManifestEntry } from '../../../shared/archive/manifest.ts'
 import { emptyManifest, follow, isBaseDue, type ManifestState } from '../../../shared/archive/manifest-state.ts'
 import {
@@ -20,6 +20,7 @@ import {
   listEntryNumbers,
   readEntry,
   requireClaimed,
+  unclaimedEntries,
   unlessDamaged,
 } from '../../../shared/archive/read-chain.ts'
 import { type ArchiveStorage, inParallel, notWritten, requestsAtOnce } from '../../../shared/archive/storage.ts'
@@ -35,9 +36,22 @@ interface Change extends ManifestChange {
   readonly base: boolean
 }
 
-interface Written {
+interface Written extends EntryOwner {
   readonly hash: string
   readonly bytes: number
+}
+
+interface EntryOwner {
+  readonly epoch: Epoch
+  readonly timeline: Timeline
+}
+
+/** What a repair of the chain found lost or changed. */
+export interface ChainLoss {
+  /** Numbers of entries. */
+  readonly entries: readonly number[]
+  /** Earlier epochs whose claim does not name the timeline of their entries. */
+  readonly claims: readonly Epoch[]
 }
 
 export interface ManifestWriterOptions {
@@ -101,16 +115,16 @@ export class ManifestWriter {
     const newer = (state.epoch ?? 0) > epoch || (state.epoch === epoch && state.timeline !== timeline)
     if (newer) throw fenced(storage, state.epoch ?? epoch)
     this.#state = state
-    this.#written = new Map(chain.map(({ entry, hash, bytes }) => [entry.seq, { hash, bytes }]))
+    this.#written = new Map(chain.map((one) => [one.entry.seq, writtenOf(one)]))
     return state
   }
 
   /**
    * Repairs a chain that `load` finds damaged: starts it over with a base that lists everything this process knows of it.
-   * Returns the numbers of the lost entries. Returns undefined, and changes nothing, if this process has not written the chain,
-   * or if another process may have continued it. Throws archive_fenced.
+   * Returns what was lost. Returns undefined, and changes nothing, if this process has not written the chain, or if another
+   * process may have continued it. Throws archive_fenced.
    */
-  async heal(): Promise<readonly number[] | undefined> {
+  async heal(): Promise<ChainLoss | undefined> {
     const { storage, epoch } = this.#options
     // This check comes first: entries that a successor's base deleted are not damage.
     await this.#requireNoSuccessor()
@@ -120,11 +134,30 @@ export class ManifestWriter {
     const numbers = await listEntryNumbers(storage)
     for (const number of numbers)
       if (number > seq && (await this.#readUndamaged(number)) !== undefined) return undefined
-    const lost = await this.#lostOf([...this.#written.keys()])
-    const isWhole = lost.length === 0 && numbers.every((number) => number <= seq)
+    const entries = await this.#lostOf([...this.#written.keys()])
+    const claims = await this.#wrongClaims()
+    const isWhole = entries.length === 0 && claims.length === 0 && numbers.every((number) => number <= seq)
     if (isWhole) return undefined
+    // The base is an entry of this epoch, so the chain no longer depends on the claims of earlier epochs.
     await this.beginAnew(this.#state, Math.max(seq, numbers.at(-1) ?? 0))
-    return lost
+    return { entries, claims }
+  }
+
+  /** Returns the earlier epochs of the chain whose claim is missing, unreadable, or of another timeline. */
+  async #wrongClaims(): Promise<readonly Epoch[]> {
+    const { storage, signingKey } = this.#options
+    const wrong: Epoch[] = []
+    for (const [epoch, timeline] of this.#earlierOwners()) {
+      const claim = await unlessDamaged(readClaim(storage, signingKey.publicKey, epoch))
+      if (claim?.timeline !== timeline) wrong.push(epoch)
+    }
+    return wrong
+  }
+
+  /** The timelines of the earlier epochs that have entries in the chain. */
+  #earlierOwners(): ReadonlyMap<Epoch, Timeline> {
+    const owners = [...this.#written.values()].map(({ epoch, timeline }) => [epoch, timeline] as const)
+    return new Map(owners.filter(([epoch]) => epoch < this.#options.epoch))
   }
 
   /**
@@ -189,7 +222,7 @@ export class ManifestWriter {
   #follow({ entry, hash, bytes }: ChainEntry): void {
     this.#state = follow(this.#state, entry, hash)
     if (entry.base) this.#written.clear()
-    this.#written.set(entry.seq, { hash, bytes })
+    this.#written.set(entry.seq, writtenOf({ entry, hash, bytes }))
   }
 
   /**
@@ -217,14 +250,28 @@ export class ManifestWriter {
     for (const number of await listEntryNumbers(storage)) if (number < seq) await storage.delete(manifestKey(number))
   }
 
-  /** Creates the claim of this epoch again if it is missing. True if it was missing. Throws archive_fenced, archive_damaged. */
-  async ensureClaim(): Promise<boolean> {
+  /**
+   * Creates the claims again that are missing, of this epoch and of the earlier epochs that have entries in the chain. Returns
+   * their epochs. Throws archive_fenced, archive_damaged.
+   */
+  async ensureClaims(): Promise<readonly Epoch[]> {
     const { storage, signingKey, cluster, epoch, timeline, wallMs } = this.#options
-    const wasMissing = await createClaim(storage, { cluster, epoch, timeline, atMs: wallMs() }, signingKey)
-    const claim = await readClaim(storage, signingKey.publicKey, epoch)
-    if (claim?.timeline !== timeline) throw fenced(storage, epoch)
+    const missing: Epoch[] = []
+    for (const owner of [...this.#earlierOwners(), [epoch, timeline] as const]) {
+      const claim = { cluster, epoch: owner[0], timeline: owner[1], atMs: wallMs() }
+      if (await createClaim(storage, claim, signingKey)) missing.push(claim.epoch)
+      await this.#requireOwner(claim)
+    }
     await this.#requireNoSuccessor()
-    return wasMissing
+    return missing
+  }
+
+  async #requireOwner({ epoch, timeline }: EntryOwner): Promise<void> {
+    const { storage, signingKey } = this.#options
+    const claim = await readClaim(storage, signingKey.publicKey, epoch)
+    if (claim === undefined) throw notWritten(storage, epochKey(epoch))
+    if (claim.timeline === timeline) return
+    throw epoch === this.#options.epoch ? fenced(storage, epoch) : unclaimedEntries(epoch)
   }
 
   async #write(change: Change): Promise<void> {
@@ -296,6 +343,10 @@ export class ManifestWriter {
     const next = await readClaim(storage, signingKey.publicKey, epoch + 1)
     if (next !== undefined) throw fenced(storage, next.epoch)
   }
+}
+
+function writtenOf({ entry: { epoch, timeline }, hash, bytes }: ChainEntry): Written {
+  return { epoch, timeline, hash, bytes }
 }
 
 export function writtenByCopy({ location }: ArchiveStorage, entry: number): MacaroondError {

@@ -6,12 +6,14 @@
 import { type ChainLink, type ManifestWriter, writtenByCopy } from './manifest-writer.ts'
 import type { ManifestState } from '../../../shared/archive/manifest-state.ts'
 import { readEntry, unlessDamaged } from '../../../shared/archive/read-chain.ts'
-import { fenced } from './claim-epoch.ts'
+import { fenced, putClaimsBack } from './claim-epoch.ts'
+import type { EpochClaim } from '../../../shared/archive/epoch-claim.ts'
 import { restorableRanges } from '../../../shared/archive/restore-plan.ts'
 import { filesThere, type Salvaged, salvageManifest } from '../../../shared/archive/salvage.ts'
 import type { ArchiveStorage } from '../../../shared/archive/storage.ts'
 import type { SigningKey } from '../../../shared/database/signing-key.ts'
 import { MacaroondError } from '../../../shared/errors.ts'
+import type { Epoch } from '../../../shared/ids.ts'
 import type { ArchiveDamage } from '../../../shared/protocol/archive-repair.ts'
 import { reachableHead } from '../files/repair-files.ts'
 import type { CommittedHistory } from '../source.ts'
@@ -33,17 +35,40 @@ export interface Loaded {
   readonly repaired: readonly string[] | undefined
 }
 
-/** Throws archive_damaged if an operator has to decide; archive_fenced. */
-export async function loadOrRepair(options: ManifestRepairOptions): Promise<Loaded> {
-  const { manifest, mayRepair } = options
+interface LoadOptions extends ManifestRepairOptions {
+  readonly own: EpochClaim
+}
+
+/**
+ * Lost claims are written again without an operator, because the entries prove whose they were. Throws archive_damaged if an
+ * operator has to decide; archive_fenced.
+ */
+export async function loadOrRepair(options: LoadOptions): Promise<Loaded> {
+  const { manifest, mayRepair, storage, own, signingKey } = options
+  const first = await load(manifest)
+  if (!(first instanceof MacaroondError)) return { found: first, repaired: undefined }
+  const claims = describeLostClaims(await putClaimsBack(storage, own, signingKey))
+  const second = claims.length === 0 ? first : await load(manifest)
+  if (!(second instanceof MacaroondError)) return { found: second, repaired: claims }
+  const repaired = (await heal(manifest)) ?? (mayRepair ? await repair(options) : undefined)
+  if (repaired === undefined) throw second
+  return { found: await manifest.load(), repaired: [...claims, ...repaired] }
+}
+
+/** Returns archive_damaged instead of throwing it. */
+async function load(manifest: ManifestWriter): Promise<ManifestState | MacaroondError> {
   try {
-    return { found: await manifest.load(), repaired: undefined }
+    return await manifest.load()
   } catch (error) {
-    if (!(error instanceof MacaroondError && error.code === 'archive_damaged')) throw error
-    const repaired = (await heal(manifest)) ?? (mayRepair ? await repair(options) : undefined)
-    if (repaired === undefined) throw error
-    return { found: await manifest.load(), repaired }
+    if (error instanceof MacaroondError && error.code === 'archive_damaged') return error
+    throw error
   }
+}
+
+export function describeLostClaims(epochs: readonly Epoch[]): readonly string[] {
+  return epochs.map(
+    (epoch) => `the claim of epoch ${epoch} was lost, and was written again: its entries name its timeline`,
+  )
 }
 
 /** Describes the damage for an operator, who has to confirm it. Changes nothing. */
@@ -52,17 +77,21 @@ export async function inspectDamage({
   signingKey,
   known,
 }: Pick<ManifestRepairOptions, 'storage' | 'signingKey' | 'known'>): Promise<ArchiveDamage> {
-  const { state, problems } = await salvageManifest(storage, signingKey.publicKey, known?.entry)
+  const { state, problems, unused } = await salvageManifest(storage, signingKey.publicKey, known?.entry)
   const existing = await filesThere(storage, state.files.values())
-  return { problems, filesLost: state.files.size - existing.length, restorable: restorableRanges(existing) }
+  const filesLost = state.files.size - existing.length + unused.length
+  return { problems, filesLost, restorable: restorableRanges(existing) }
 }
 
 async function heal(manifest: ManifestWriter): Promise<readonly string[] | undefined> {
   const lost = await manifest.heal()
   if (lost === undefined) return undefined
-  return lost.length === 0
+  const { entries, claims } = lost
+  if (entries.length > 0)
+    return [`entries ${entries.join(', ')} of the manifest were lost; the primary knew their content`]
+  return claims.length === 0
     ? ['the folder of the manifest contained objects that are not entries']
-    : [`entries ${lost.join(', ')} of the manifest were lost; the primary knew their content`]
+    : [`the claim of epoch ${claims.join(', ')} was changed; the primary knew the content of the manifest`]
 }
 
 async function repair(options: ManifestRepairOptions): Promise<readonly string[]> {

@@ -5,22 +5,23 @@ import { missingEntry } from '../../../shared/archive/read-chain.ts'
 import { streamSegmentFile } from '../../../shared/archive/read-file.ts'
 import { getWhole } from '../../../shared/archive/storage.ts'
 import { MacaroondError } from '../../../shared/errors.ts'
+import type { Epoch } from '../../../shared/ids.ts'
 import type { UploadOptions } from './upload.ts'
 
 export interface Proven {
-  /** True if the claim of this epoch was missing. It has been written again. */
-  readonly claimWasMissing: boolean
+  /** Epochs whose claim was missing. It has been written again. */
+  readonly claimsMissing: readonly Epoch[]
 }
 
 /**
- * Reads back the claim of this epoch, the newest entry, and the file with the newest transaction. It also checks that no entry
+ * Reads back the claims of the chain's epochs, the newest entry, and the file with the newest transaction. It also checks that no entry
  * is missing, and that the next epoch is not claimed. Throws archive_fenced, archive_damaged.
  */
 export async function proveArrival({
   storage,
   manifest,
 }: Pick<UploadOptions, 'storage' | 'manifest'>): Promise<Proven> {
-  const claimWasMissing = await manifest.ensureClaim()
+  const claimsMissing = await manifest.ensureClaims()
   const [lost] = await manifest.lostEntries()
   if (lost !== undefined) throw missingEntry(storage, lost)
   const { seq, previous, files } = manifest.state
@@ -36,5 +37,5 @@ export async function proveArrival({
     undefined,
   )
   if (newest !== undefined) await streamSegmentFile(storage, newest, { onPage: () => undefined })
-  return { claimWasMissing }
+  return { claimsMissing }
 }

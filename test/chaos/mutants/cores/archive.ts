@@ -12,8 +12,8 @@ export const ARCHIVE_MUTANTS: readonly CoreMutant[] = [
   {
     name: 'claims of epochs leave a gap',
     file: 'primary/archiver/chain/claim-epoch.ts',
-    find: 'for (const epoch of await unclaimedUpTo(storage, claim.epoch)) await createClaim(storage, { ...claim, epoch }, key)',
-    replace: 'await createClaim(storage, claim, key)',
+    find: 'isLeading ? await unclaimedUpTo(storage, claim.epoch) : []',
+    replace: 'isLeading ? [claim.epoch] : []',
     by: 'test/primary/archiver/chain/claims.test.ts',
   },
   {
@@ -26,7 +26,7 @@ export const ARCHIVE_MUTANTS: readonly CoreMutant[] = [
   {
     name: 'entries of a timeline that claimed nothing count',
     file: 'shared/archive/read-chain.ts',
-    find: 'if (claim.timeline !== timeline) throw unclaimedEntry(seq, epoch)',
+    find: 'if (claim.timeline !== timeline) throw unclaimedEntries(epoch, seq)',
     replace: '',
     by: 'test/primary/archiver/chain/claims.test.ts',
   },
@@ -46,10 +46,31 @@ export const ARCHIVE_MUTANTS: readonly CoreMutant[] = [
   },
   {
     name: 'of a damaged manifest the entries of a timeline that claimed nothing count',
-    file: 'shared/archive/salvage.ts',
-    find: 'claims.get(one.entry.epoch)?.isForeign !== true',
-    replace: 'claims.get(one.entry.epoch) !== undefined',
+    file: 'shared/archive/entry-claims.ts',
+    find: "return claim !== undefined && 'timeline' in claim && claim.timeline !== timeline",
+    replace: 'return claim === undefined && timeline === undefined',
     by: 'test/shared/archive/salvage.test.ts',
+  },
+  {
+    name: 'a lost claim goes to the primary that finds it missing',
+    file: 'primary/archiver/chain/claim-epoch.ts',
+    find: 'createClaim(storage, { ...own, ...owner, epoch }, key)',
+    replace: 'createClaim(storage, { ...own, epoch }, key)',
+    by: 'test/primary/archiver/chain/lost-claims.test.ts',
+  },
+  {
+    name: 'the heartbeat looks only for the claim of its own epoch',
+    file: 'primary/archiver/chain/manifest-writer.ts',
+    find: 'for (const owner of [...this.#earlierOwners(), [epoch, timeline] as const])',
+    replace: 'for (const owner of [[epoch, timeline] as const])',
+    by: 'test/primary/archiver/chain/lost-claims.test.ts',
+  },
+  {
+    name: 'files that only entries without a claim name are not counted as lost',
+    file: 'primary/archiver/chain/repair.ts',
+    find: 'state.files.size - existing.length + unused.length',
+    replace: 'state.files.size - existing.length + 0 * unused.length',
+    by: 'test/primary/archiver/chain/lost-claims.test.ts',
   },
   {
     name: 'a claim is believed without reading it back',

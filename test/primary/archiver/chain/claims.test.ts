@@ -64,12 +64,13 @@ describe('claims of epochs', () => {
     storage.objects.delete(segmentKey(0, { minTxid: txid(1), maxTxid: txid(1) }))
     storage.objects.delete(epochKey(epoch(1)))
     await expect(readManifest(storage, KEY.publicKey)).rejects.toThrow(/claim of epoch 1 is missing/)
-    expect(await own.ensureClaim()).toBe(true)
-    expect(await own.ensureClaim()).toBe(false)
+    expect(await own.ensureClaims()).toEqual([1])
+    expect(await own.ensureClaims()).toEqual([])
     expect((await readManifest(storage, KEY.publicKey)).seq).toBe(2)
-    storage.objects.delete(epochKey(epoch(1)))
-    await claimed(storage, 1, 'b')
-    await expect(own.ensureClaim()).rejects.toMatchObject({ code: 'archive_fenced' })
+    const elsewhere = new MemoryStorage()
+    await claimed(elsewhere, 1, 'b')
+    storage.objects.set(epochKey(epoch(1)), elsewhere.objects.get(epochKey(epoch(1)))!)
+    await expect(own.ensureClaims()).rejects.toMatchObject({ code: 'archive_fenced' })
   })
 
   test('decide which entries count: one of a timeline that did not claim its epoch is refused', async () => {

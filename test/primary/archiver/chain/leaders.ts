@@ -1,8 +1,10 @@
 /** Writers of one archive, each of which leads in an epoch of its own. */
+import { claim, type Claimed, type ClaimOptions } from '../../../../primary/archiver/chain/claim.ts'
 import { claimEpoch } from '../../../../primary/archiver/chain/claim-epoch.ts'
 import { type ArchivedFile, segmentKey } from '../../../../shared/archive/layout.ts'
 import type { RetentionRules } from '../../../../primary/archiver/files/retention-plan.ts'
 import { ManifestWriter } from '../../../../primary/archiver/chain/manifest-writer.ts'
+import { systemClock } from '../../../../shared/clock.ts'
 import { type Ed25519PrivateKey, ed25519Private, ed25519PublicKey } from '../../../../shared/crypto.ts'
 import { checksum, epoch, timeline, txid } from '../../../../shared/ids.ts'
 import type { Position } from '../../../../shared/position.ts'
@@ -97,6 +99,27 @@ export async function leadPastBase(
   let head = 6
   while (successor.state.base.seq <= taken + 2) await appendOne(successor, storage, of, (head += 1))
   return { merged, head }
+}
+
+/** Claims the archive as a start of the primary does, and after each failure; its log has no transaction any more. */
+export function claimArchive(
+  manifest: ManifestWriter,
+  storage: MemoryStorage,
+  [of, letter, last]: readonly [number, string, number],
+  changed: Partial<ClaimOptions> = {},
+): Promise<Claimed> {
+  const source = {
+    timeline: placeOf(of, letter).timeline,
+    base: txid(0),
+    head: at(of, last),
+    segment: () => undefined,
+    checksumAt: () => undefined,
+    pin: () => {
+      throw new Error('nothing is read')
+    },
+  }
+  const common = { cluster: 'c', storage, manifest, source, signingKey: KEY, nowMs: 1, timers: systemClock }
+  return claim({ ...common, known: undefined, mayRepair: false, filesBad: false, ...changed })
 }
 
 export const numbersIn = (storage: MemoryStorage): string[] =>
