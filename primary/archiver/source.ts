@@ -1,12 +1,12 @@
 /** The interface through which the archiver reads this primary's committed history. */
-import type { Checksum, Timeline, Txid } from '../../shared/ids.ts'
+import type { Checksum, Epoch, Timeline, Txid } from '../../shared/ids.ts'
 import type { Position } from '../../shared/position.ts'
 import type { PageSource } from '../../shared/sqlite/page-source.ts'
 
 export interface CommittedHistory {
   readonly timeline: Timeline
-  /** First transaction of this epoch; 0 in the first epoch. */
-  readonly base: Txid
+  /** First transaction of each epoch that the database knows, ascending by epoch; 0 for the first epoch. */
+  readonly bases: ReadonlyMap<Epoch, Txid>
   readonly head: Position
   /** The segment of a transaction; undefined if the log no longer has it. */
   readonly segment: (txid: Txid) => Buffer | undefined

@@ -7,10 +7,10 @@
 import { REPAIR_HINT } from '../../shared/repair-hint.ts'
 import { dirname } from 'node:path'
 import { pause, type Clock, type Entropy, type Timers } from '../../shared/clock.ts'
-import { readBase } from '../../shared/database/epochs.ts'
+import { readBases } from '../../shared/database/epochs.ts'
 import { checkMeta, MetaReader, type Meta } from '../../shared/database/meta.ts'
 import { MacaroondError, assert } from '../../shared/errors.ts'
-import { TXID_NONE, txid as asTxid, type Checksum, type Timeline, type Txid } from '../../shared/ids.ts'
+import { TXID_NONE, txid as asTxid, type Checksum, type Epoch, type Timeline, type Txid } from '../../shared/ids.ts'
 import { decodeHeader } from '../../shared/ltx/header.ts'
 import { CHECKPOINT_PAUSE_MS } from '../../shared/limits.ts'
 import type { Position } from '../../shared/position.ts'
@@ -54,8 +54,8 @@ const RECENT_MAX = 64
 export class CommitLog {
   readonly db: Database
   readonly timeline: Timeline
-  /** First transaction of this epoch; 0 in the first epoch. */
-  readonly base: Txid
+  /** First transaction of each epoch that this database knows, ascending by epoch; 0 for the first epoch. */
+  readonly bases: ReadonlyMap<Epoch, Txid>
   readonly room: DiskRoom
   readonly #options: CommitLogOptions
   readonly #file: DatabaseFile
@@ -84,7 +84,7 @@ export class CommitLog {
     options.initialize(this.db)
     const meta = this.#checkedMeta()
     this.timeline = meta.timeline
-    this.base = readBase(this.db, meta.epoch)
+    this.bases = readBases(this.db)
     this.#guard = Guard.open(options.database)
     // SQLite has created the -wal by now, but does not sync its directory entry.
     syncDirectory(dirname(options.database))

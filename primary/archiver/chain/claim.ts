@@ -65,22 +65,29 @@ export async function claim(options: ClaimOptions): Promise<Claimed> {
 }
 
 /**
- * Describes the transactions that an earlier primary archived after the restore had read the archive. A restore numbers its
- * first transaction `RESTORE_TXID_JUMP` above the last one that it read, and adds the same jump for each epoch that it skips.
- * Subtracting these jumps from `base` gives the last transaction that the restore read.
+ * Describes the transactions that an earlier primary archived after a restore had read the archive. They are named as long as
+ * the archive has them, also after further restores, because no restore takes them over.
  */
-function describeLateTransactions({ files }: ManifestState, { head, base }: CommittedHistory): string | undefined {
-  const lastReadOf = (epoch: Epoch): number => base - RESTORE_TXID_JUMP * (head.epoch - epoch)
+function describeLateTransactions({ files }: ManifestState, { head, bases }: CommittedHistory): string | undefined {
   const lastOfEpoch = new Map<Epoch, Txid>()
   for (const { epoch, maxTxid } of files.values()) {
     if (epoch === undefined || epoch >= head.epoch) continue
-    const known = lastReadOf(epoch)
+    const known = lastReadOf(epoch, bases)
     if (known > 0 && maxTxid > known && maxTxid > (lastOfEpoch.get(epoch) ?? 0)) lastOfEpoch.set(epoch, maxTxid)
   }
   const ranges = [...lastOfEpoch].map(
-    ([epoch, last]) => `transactions ${lastReadOf(epoch) + 1}-${last} of epoch ${epoch}`,
+    ([epoch, last]) => `transactions ${lastReadOf(epoch, bases) + 1}-${last} of epoch ${epoch}`,
   )
   return ranges.length === 0 ? undefined : ranges.join(', ')
+}
+
+/**
+ * Returns the last transaction of an epoch that the next restore had read; not above 0 if that is unknown. A restore numbers its
+ * first transaction `RESTORE_TXID_JUMP` above the last one that it read, and adds the same jump for each epoch that it skips.
+ */
+function lastReadOf(epoch: Epoch, bases: CommittedHistory['bases']): number {
+  const [next, base] = [...bases].find(([other]) => other > epoch) ?? [epoch, 0]
+  return base - RESTORE_TXID_JUMP * (next - epoch)
 }
 
 /** Throws wrong_cluster if a new database meets the archive of another authority: taking it over would destroy that archive. */

@@ -73,6 +73,13 @@ export const ARCHIVE_MUTANTS: readonly CoreMutant[] = [
     by: 'test/primary/archiver/chain/lost-claims.test.ts',
   },
   {
+    name: 'transactions that came too late for one restore are forgotten at the next',
+    file: 'primary/archiver/chain/claim.ts',
+    find: '[...bases].find(([other]) => other > epoch)',
+    replace: '[...bases].at(-1)',
+    by: 'test/primary/archiver/chain/chain-end.test.ts',
+  },
+  {
     name: 'a claim is believed without reading it back',
     file: 'primary/archiver/chain/claim-epoch.ts',
     find: 'if (created && (await storage.get(name)) === undefined) throw notWritten(storage, name)',

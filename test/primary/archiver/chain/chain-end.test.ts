@@ -1,14 +1,12 @@
 /** A crash between deletions, or what lies below the newest base, misleads nobody about the end of a chain. */
 import { describe, expect, test } from 'vitest'
-import { claim } from '../../../../primary/archiver/chain/claim.ts'
 import { retain } from '../../../../primary/archiver/files/retain.ts'
 import { manifestKey } from '../../../../shared/archive/layout.ts'
 import { readManifest } from '../../../../shared/archive/read-chain.ts'
-import { systemClock } from '../../../../shared/clock.ts'
-import { txid } from '../../../../shared/ids.ts'
+import { epoch, txid } from '../../../../shared/ids.ts'
 import { RESTORE_TXID_JUMP } from '../../../../shared/limits.ts'
 import { MemoryStorage } from '../../../shared/archive/memory.ts'
-import { append, at, DELETES_ALL, file, KEY, leader, numbersIn, placeOf, writerOf } from './leaders.ts'
+import { append, at, claimArchive, DELETES_ALL, file, KEY, leader, numbersIn, writerOf } from './leaders.ts'
 
 describe('the end of a chain', () => {
   /** Entries 1 to 5, a base at 6, entries to 9. */
@@ -123,31 +121,15 @@ test('a deletion that comes late deletes no name that a later primary gives agai
 describe('transactions that an earlier primary archived after a restore had read the archive', () => {
   const jump = RESTORE_TXID_JUMP
 
-  /** As the primary of a restored database finds the archive at its start. */
-  async function lateIn(storage: MemoryStorage, of: number, base: number): Promise<string | undefined> {
-    const manifest = writerOf(storage, of, 'd')
-    const source = {
-      timeline: placeOf(of, 'd').timeline,
-      base: txid(base),
-      head: at(of, base),
-      segment: () => undefined,
-      checksumAt: () => undefined,
-      pin: () => {
-        throw new Error('nothing is read')
-      },
-    }
-    const { lateTransactions } = await claim({
-      cluster: 'c',
-      storage,
-      manifest,
-      source,
-      signingKey: KEY,
-      nowMs: 1,
-      timers: systemClock,
-      known: undefined,
-      mayRepair: false,
-      filesBad: false,
-    })
+  /** As the primary of a restored database finds the archive at its start; `before`: where the epochs before it began. */
+  async function lateIn(
+    storage: MemoryStorage,
+    of: number,
+    base: number,
+    before: Readonly<Record<number, number>> = {},
+  ): Promise<string | undefined> {
+    const bases = new Map(Object.entries({ ...before, [of]: base }).map(([key, at]) => [epoch(Number(key)), txid(at)]))
+    const { lateTransactions } = await claimArchive(writerOf(storage, of, 'd'), storage, [of, 'd', base], { bases })
     return lateTransactions
   }
 
@@ -165,5 +147,20 @@ describe('transactions that an earlier primary archived after a restore had read
     // Epoch 2 was restored from there, and had archived nothing when epoch 3 was.
     await append(await leader(storage, 2, 'b'), storage, 2, 5 + jump, 5 + jump + 2)
     expect(await lateIn(storage, 3, 5 + 2 * jump)).toBe(`transactions ${5 + jump + 1}-${5 + jump + 2} of epoch 2`)
+  })
+
+  test('are named after the next restore as well, and after the one that follows it', async () => {
+    const storage = new MemoryStorage()
+    const first = await leader(storage, 1, 'a')
+    await append(first, storage, 1, 1, 7)
+    const second = 5 + jump
+    expect(await lateIn(storage, 2, second, { 1: 0 })).toBe('transactions 6-7 of epoch 1')
+    const own = writerOf(storage, 2, 'd')
+    await own.load()
+    await append(own, storage, 2, second + 1, second + 9)
+    const third = second + 9 + jump
+    for (let start = 1; start <= 2; start += 1)
+      expect(await lateIn(storage, 3, third, { 1: 0, 2: second })).toBe('transactions 6-7 of epoch 1')
+    expect(await lateIn(storage, 4, third + jump, { 1: 0, 2: second, 3: third })).toBe('transactions 6-7 of epoch 1')
   })
 })

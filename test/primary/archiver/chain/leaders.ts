@@ -3,6 +3,7 @@ import { claim, type Claimed, type ClaimOptions } from '../../../../primary/arch
 import { claimEpoch } from '../../../../primary/archiver/chain/claim-epoch.ts'
 import { type ArchivedFile, segmentKey } from '../../../../shared/archive/layout.ts'
 import type { RetentionRules } from '../../../../primary/archiver/files/retention-plan.ts'
+import type { CommittedHistory } from '../../../../primary/archiver/source.ts'
 import { ManifestWriter } from '../../../../primary/archiver/chain/manifest-writer.ts'
 import { systemClock } from '../../../../shared/clock.ts'
 import { type Ed25519PrivateKey, ed25519Private, ed25519PublicKey } from '../../../../shared/crypto.ts'
@@ -106,11 +107,11 @@ export function claimArchive(
   manifest: ManifestWriter,
   storage: MemoryStorage,
   [of, letter, last]: readonly [number, string, number],
-  changed: Partial<ClaimOptions> = {},
+  { bases = new Map(), ...changed }: Partial<ClaimOptions & Pick<CommittedHistory, 'bases'>> = {},
 ): Promise<Claimed> {
   const source = {
     timeline: placeOf(of, letter).timeline,
-    base: txid(0),
+    bases,
     head: at(of, last),
     segment: () => undefined,
     checksumAt: () => undefined,
