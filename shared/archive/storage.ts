@@ -90,9 +90,9 @@ export function objectMissing({ location }: ArchiveStorage, key: string): Macaro
   })
 }
 
-/** The error for an object that is missing after a successful write: a proxy must have answered instead of the store. */
+/** The error for an object that is missing after an answer to its write: a proxy must have answered instead of the store. */
 export function notWritten({ location }: ArchiveStorage, key: string): MacaroondError {
-  return new MacaroondError('archive_unavailable', `${location} acknowledged ${key}, but the object is missing`, {
+  return new MacaroondError('archive_unavailable', `${location} answered the write of ${key}, but the object is missing`, {
     hint: 'a proxy between this primary and the store may answer in its place: check the proxies',
   })
 }

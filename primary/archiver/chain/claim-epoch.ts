@@ -11,6 +11,7 @@ import type { Ed25519PrivateKey } from '../../../shared/crypto.ts'
 import { MacaroondError } from '../../../shared/errors.ts'
 import { epoch as asEpoch, type Epoch } from '../../../shared/ids.ts'
 import { CLAIMS_FILLED_MAX } from '../../../shared/limits.ts'
+import { fenced, tooManyMissing, wrongCluster } from './chain-errors.ts'
 import { provenOwners, type ProvenOwner } from './lost-claims.ts'
 
 interface ClaimKey {
@@ -106,26 +107,6 @@ async function unclaimedUpTo(storage: ArchiveStorage, own: Epoch): Promise<reado
     if (isTooMany) throw tooManyMissing(storage, missing[0]!, own)
   }
   return missing
-}
-
-export function fenced({ location }: ArchiveStorage, epoch: Epoch): MacaroondError {
-  return new MacaroondError('archive_fenced', `another primary leads the archive ${location} in epoch ${epoch}`, {
-    hint: 'a restored database leads now: stop this primary, or restore again to make this one lead',
-  })
-}
-
-export function wrongCluster({ location }: ArchiveStorage, cluster: string): MacaroondError {
-  return new MacaroondError('wrong_cluster', `the archive ${location} belongs to cluster "${cluster}"`, {
-    hint: 'every cluster has an archive of its own: check [archive] in the configuration',
-  })
-}
-
-function tooManyMissing({ location }: ArchiveStorage, first: Epoch, own: Epoch): MacaroondError {
-  return new MacaroondError(
-    'archive_damaged',
-    `more than ${CLAIMS_FILLED_MAX} claims of epochs are missing in ${location} between ${first} and ${own}`,
-    { hint: 'put the objects under macaroond/epochs/ back from a copy of the archive, or name a new place for it' },
-  )
 }
 
 /**

@@ -9,7 +9,8 @@ import type { Epoch, Timeline } from '../../../shared/ids.ts'
 import { LATE_ENTRIES_MAX } from '../../../shared/limits.ts'
 import { positionText, type Position } from '../../../shared/position.ts'
 import { readClaim } from '../../../shared/archive/epoch-claim.ts'
-import { createClaim, fenced, wrongCluster } from './claim-epoch.ts'
+import { arrivedLate, fenced, fencedByCopy, writtenByCopy, wrongCluster } from './chain-errors.ts'
+import { createClaim } from './claim-epoch.ts'
 import { type ArchivedFile, epochKey, MANIFEST_PREFIX, manifestKey } from '../../../shared/archive/layout.ts'
 import { encodeEntry, hashOfEntry, type ManifestEntry } from '../../../shared/archive/manifest.ts'
 import { emptyManifest, follow, isBaseDue, type ManifestState } from '../../../shared/archive/manifest-state.ts'
@@ -78,6 +79,10 @@ export class ManifestWriter {
   #state: ManifestState = emptyManifest()
   /** The entries from the newest base on, by number. Comparing them with the store finds lost entries. */
   #written = new Map<number, Written>()
+  /** Hash of the newest entry that this process wrote itself. */
+  #lastOwn: string | undefined
+  /** Hashes of entries that this process sent and that had no answer. The store may carry such a request out later. */
+  #unanswered = new Set<string>()
 
   constructor(options: ManifestWriterOptions) {
     this.#options = options
@@ -98,6 +103,8 @@ export class ManifestWriter {
     const writer = new ManifestWriter({ ...this.#options, storage })
     writer.#state = this.#state
     writer.#written = this.#written
+    writer.#lastOwn = this.#lastOwn
+    writer.#unanswered = this.#unanswered
     return writer
   }
 
@@ -188,18 +195,19 @@ export class ManifestWriter {
    * higher one, and earlier entries are deleted only after the base is written. Throws archive_fenced.
    */
   async beginAnew(content: Pick<ManifestState, 'files' | 'head' | 'previous'>, above: number): Promise<void> {
-    const { storage, signingKey, epoch, known } = this.#options
+    const { storage, signingKey, known } = this.#options
     await this.#requireNoSuccessor()
     const { files, head, previous } = content
     const change = { head, added: [...files.values()], removed: [], base: true }
     const entry = { ...this.#entry(change), seq: Math.max(above, known?.entry ?? 0) + 1, previous }
     const bytes = encodeEntry(entry, signingKey.privateKey)
     const key = manifestKey(entry.seq)
-    const created = await storage.create(key, bytes)
+    await this.#send(entry.seq, bytes)
     const [stored] = await Promise.all([storage.get(key), this.#requireNoSuccessor()])
-    if (stored?.equals(bytes) !== true) throw created ? notWritten(storage, key) : fenced(storage, epoch)
+    if (stored === undefined) throw notWritten(storage, key)
+    if (!stored.equals(bytes)) throw this.#takenBy(chainEntry(stored, signingKey.publicKey, entry.seq), previous)
     this.#state = emptyManifest()
-    this.#follow({ entry, hash: hashOfEntry(bytes), bytes: bytes.length })
+    this.#followWritten(entry, bytes)
     await this.#deleteBefore(entry.seq)
   }
 
@@ -223,6 +231,13 @@ export class ManifestWriter {
     this.#state = follow(this.#state, entry, hash)
     if (entry.base) this.#written.clear()
     this.#written.set(entry.seq, writtenOf({ entry, hash, bytes }))
+  }
+
+  #followWritten(entry: ManifestEntry, bytes: Buffer): void {
+    const hash = hashOfEntry(bytes)
+    this.#follow({ entry, hash, bytes: bytes.length })
+    this.#lastOwn = hash
+    this.#unanswered.clear()
   }
 
   /**
@@ -279,8 +294,8 @@ export class ManifestWriter {
       const entry = this.#entry(change)
       const bytes = encodeEntry(entry, this.#options.signingKey.privateKey)
       const other = await this.#createEntry(entry.seq, bytes)
-      this.#follow(other ?? { entry, hash: hashOfEntry(bytes), bytes: bytes.length })
-      if (other === undefined) return
+      if (other === undefined) return this.#followWritten(entry, bytes)
+      this.#follow(other)
     }
     throw new MacaroondError(
       'archive_unavailable',
@@ -304,16 +319,37 @@ export class ManifestWriter {
    */
   async #createEntry(seq: number, bytes: Buffer): Promise<ChainEntry | undefined> {
     const { storage, signingKey, epoch } = this.#options
-    const created = await storage.create(manifestKey(seq), bytes)
+    await this.#send(seq, bytes)
     // The stored entry decides, because the answer may be lost, or a proxy may have answered instead of the store.
     const [stored] = await Promise.all([storage.get(manifestKey(seq)), this.#requireStillLeading()])
     if (stored?.equals(bytes) === true) return undefined
-    if (created && stored === undefined) throw notWritten(storage, manifestKey(seq))
-    if (stored === undefined) throw fenced(storage, epoch)
+    if (stored === undefined) throw notWritten(storage, manifestKey(seq))
     const other = chainEntry(stored, signingKey.publicKey, seq)
-    if (this.#state.epoch === epoch || other.entry.epoch >= epoch) throw fenced(storage, other.entry.epoch)
+    if (this.#state.epoch === epoch || other.entry.epoch >= epoch) throw this.#takenBy(other, this.#state.previous)
     await requireClaimed(storage, signingKey.publicKey, [other])
     return other
+  }
+
+  /** Sends an entry, and remembers it if no answer comes. */
+  async #send(seq: number, bytes: Buffer): Promise<void> {
+    const hash = hashOfEntry(bytes)
+    this.#unanswered.add(hash)
+    await this.#options.storage.create(manifestKey(seq), bytes)
+    this.#unanswered.delete(hash)
+  }
+
+  /**
+   * Returns the error for a number that another entry has. An entry of our own timeline that follows the same entry as ours may
+   * be our own: a store may carry out a request long after it was given up, also after a restart. The next claim reads such an
+   * entry, and compares its history with ours. An entry that this process did not send, and that follows one that it wrote, is
+   * of a copy.
+   */
+  #takenBy({ entry, hash }: ChainEntry, previous: string): MacaroondError {
+    const { storage, epoch, timeline } = this.#options
+    const isOurs = entry.epoch === epoch && entry.timeline === timeline && entry.previous === previous
+    if (!isOurs) return fenced(storage, entry.epoch)
+    const mayBeSentBefore = this.#unanswered.has(hash) || previous !== this.#lastOwn
+    return mayBeSentBefore ? arrivedLate(storage, entry.seq) : fencedByCopy(storage, entry.seq)
   }
 
   /**
@@ -347,12 +383,4 @@ export class ManifestWriter {
 
 function writtenOf({ entry: { epoch, timeline }, hash, bytes }: ChainEntry): Written {
   return { epoch, timeline, hash, bytes }
-}
-
-export function writtenByCopy({ location }: ArchiveStorage, entry: number): MacaroondError {
-  return new MacaroondError(
-    'archive_damaged',
-    `entry ${entry} of the manifest in ${location} is not the one that this database knows: a copy of this primary wrote it`,
-    { hint: 'find out which of the two has the true history, and stop the other one' },
-  )
 }

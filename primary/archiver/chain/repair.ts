@@ -3,10 +3,11 @@
  * base by itself. After a restart the content of a lost entry is unknown. Then an operator has to confirm the losses, and
  * the chain begins anew with the files that the readable entries name.
  */
-import { type ChainLink, type ManifestWriter, writtenByCopy } from './manifest-writer.ts'
+import { fenced, writtenByCopy } from './chain-errors.ts'
+import type { ChainLink, ManifestWriter } from './manifest-writer.ts'
 import type { ManifestState } from '../../../shared/archive/manifest-state.ts'
 import { readEntry, unlessDamaged } from '../../../shared/archive/read-chain.ts'
-import { fenced, putClaimsBack } from './claim-epoch.ts'
+import { putClaimsBack } from './claim-epoch.ts'
 import type { EpochClaim } from '../../../shared/archive/epoch-claim.ts'
 import { restorableRanges } from '../../../shared/archive/restore-plan.ts'
 import { filesThere, type Salvaged, salvageManifest } from '../../../shared/archive/salvage.ts'

@@ -80,6 +80,20 @@ export const ARCHIVE_MUTANTS: readonly CoreMutant[] = [
     by: 'test/primary/archiver/chain/chain-end.test.ts',
   },
   {
+    name: 'an entry of this primary that lands late is one of another primary',
+    file: 'primary/archiver/chain/manifest-writer.ts',
+    find: 'if (!isOurs) return fenced(storage, entry.epoch)',
+    replace: 'return fenced(storage, isOurs ? epoch : entry.epoch)',
+    by: 'test/primary/archiver/chain/late-entry.test.ts',
+  },
+  {
+    name: 'an entry of a copy of this primary is one of its own that landed late',
+    file: 'primary/archiver/chain/manifest-writer.ts',
+    find: 'this.#unanswered.has(hash) || previous !== this.#lastOwn',
+    replace: 'this.#unanswered.has(hash) || previous !== undefined',
+    by: 'test/primary/archiver/chain/fence.test.ts',
+  },
+  {
     name: 'a claim is believed without reading it back',
     file: 'primary/archiver/chain/claim-epoch.ts',
     find: 'if (created && (await storage.get(name)) === undefined) throw notWritten(storage, name)',

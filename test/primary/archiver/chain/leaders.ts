@@ -107,14 +107,14 @@ export function claimArchive(
   manifest: ManifestWriter,
   storage: MemoryStorage,
   [of, letter, last]: readonly [number, string, number],
-  { bases = new Map(), ...changed }: Partial<ClaimOptions & Pick<CommittedHistory, 'bases'>> = {},
+  { bases = new Map(), checksumAt = () => undefined, ...changed }: Partial<ClaimOptions & CommittedHistory> = {},
 ): Promise<Claimed> {
   const source = {
     timeline: placeOf(of, letter).timeline,
     bases,
     head: at(of, last),
     segment: () => undefined,
-    checksumAt: () => undefined,
+    checksumAt,
     pin: () => {
       throw new Error('nothing is read')
     },
