@@ -124,6 +124,7 @@ export type SimulatedKind =
   | 'archive away'
   | 'archive answers lost'
   | 'archive lists late'
+  | 'archive writes late'
   | 'restored'
   | 'restore interrupted'
   | 'restored blindly'

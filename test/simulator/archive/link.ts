@@ -8,11 +8,13 @@ import { MacaroondError, reportOf } from '../../../shared/errors.ts'
 import type { Random } from '../../chaos/random.ts'
 import { archiveIn } from '../nodes/members.ts'
 
-export type Disturbance = 'archive away' | 'archive answers lost' | 'archive lists late'
+export type Disturbance = 'archive away' | 'archive answers lost' | 'archive lists late' | 'archive writes late'
 
 const LOST = 0.5
 /** Changes between two bases: a run of seconds sees several, and names of entries become free. */
 const BASE_AFTER = 8
+/** From when a write is given up until the store carries it out. */
+const LATE_MS_MAX = 600
 /** One way to a bucket. */
 const WAY_MS_MAX = 8
 
@@ -27,6 +29,8 @@ export class ArchiveLink {
   readonly #unlisted = new Set<string>()
   /** Deleted while lists come late. */
   readonly #stillListed = new Map<string, StoredObject>()
+  /** Writes that were given up and are not carried out yet. */
+  readonly #late = new Set<() => Promise<void>>()
 
   constructor(random: Random, isBucket: boolean, onProblem: (what: string) => void) {
     this.#random = random
@@ -88,10 +92,27 @@ export class ArchiveLink {
 
   async #change<T>(timers: Timers, key: string, send: () => Promise<T>): Promise<T> {
     if (this.#is('archive lists late')) this.#unlisted.add(key)
+    await this.#carryOutLate()
+    if (this.#is('archive writes late') && this.#random.fraction() < LOST) throw this.#delayed(timers, send)
     const answer = await this.#request(timers, send)
     if (this.#is('archive answers lost') && this.#random.fraction() < LOST)
       throw this.#takeEffect('archive answers lost')
     return answer
+  }
+
+  /** The request is given up. It is carried out later: before another change, or after a while. */
+  #delayed(timers: Timers, send: () => Promise<unknown>): MacaroondError {
+    const late = async (): Promise<void> => {
+      if (!this.#late.delete(late)) return
+      await send().catch(() => undefined)
+    }
+    this.#late.add(late)
+    timers.after(this.#random.fraction() * LATE_MS_MAX, () => void late())
+    return this.#takeEffect('archive writes late')
+  }
+
+  async #carryOutLate(): Promise<void> {
+    for (const late of this.#late) if (this.#random.fraction() < LOST) await late()
   }
 
   /** The client of a bucket repeats a request whose answer was lost, and then hears that the object exists already. */

@@ -265,8 +265,17 @@ export const MUTANTS: readonly SimulatedMutant[] = [
     name: 'a lost answer is taken for another primary',
     filter: { kinds: ['archive answers lost'], archive: { bucket: true } },
     file: 'primary/archiver/chain/manifest-writer.ts',
-    find: 'if (stored?.equals(bytes) === true) return undefined',
-    replace: '',
+    find: 'await this.#options.storage.create(manifestKey(seq), bytes)',
+    replace: `const { storage, epoch } = this.#options
+    if (!(await storage.create(manifestKey(seq), bytes))) throw fenced(storage, epoch)`,
+    breaks: 'primary ended',
+  },
+  {
+    name: 'an entry that lands late is taken for another primary',
+    filter: { kinds: ['archive writes late'], archive: {} },
+    file: 'primary/archiver/chain/manifest-writer.ts',
+    find: 'if (!isOurs) return fenced(storage, entry.epoch)',
+    replace: 'return fenced(storage, isOurs ? epoch : entry.epoch)',
     breaks: 'primary ended',
   },
   {

@@ -62,6 +62,7 @@ function begin(cluster: TestCluster, fault: PlannedFault, faults: readonly Plann
     case 'archive away':
     case 'archive answers lost':
     case 'archive lists late':
+    case 'archive writes late':
       return cluster.archive?.link.disturb(fault.kind)
     case 'restored':
     case 'restore interrupted':

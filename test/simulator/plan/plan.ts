@@ -150,6 +150,7 @@ const ARCHIVE_DRAWS: Draws = [
   ['archive away', disturb],
   ['archive answers lost', disturb],
   ['archive lists late', disturb],
+  ['archive writes late', disturb],
   [
     'restored',
     (random, around) => ({
