@@ -24,7 +24,7 @@ import { compact } from './files/compact.ts'
 import { type ArchiveConfig, retentionOf } from './config.ts'
 import { proveArrival } from './files/heartbeat.ts'
 import { requireKnownPlace } from './chain/known-place.ts'
-import { inspectDamage } from './chain/repair.ts'
+import { inspectDamage, isCovered } from './chain/repair.ts'
 import { retain } from './files/retain.ts'
 import {
   uploadSnapshot,
@@ -101,9 +101,12 @@ export class ArchiveWorker {
    */
   #isUploadingSnapshot = false
   #uploadedSnapshot: UploadedSnapshot | undefined
+  /** True once this process has seen that the store creates objects only if absent. */
+  #isProven = false
   /** True if a file was found damaged or missing: the next claim checks all files. */
   #filesBad = false
-  #mayRepair = false
+  /** The losses that an operator has confirmed. A claim repairs no others. */
+  #confirmed: ArchiveDamage | undefined
   #damage: ArchiveDamage | undefined
   #readBack: ChainLink | undefined
   #repaired: string | undefined
@@ -124,9 +127,9 @@ export class ArchiveWorker {
     return this.#damage?.problems.length === 0 ? undefined : this.#damage
   }
 
-  /** An operator has confirmed the losses, so the next claim may begin the chain anew. */
+  /** An operator has confirmed the reported losses, so the next claim may begin the chain anew if it finds no others. */
   allowRepair(): void {
-    this.#mayRepair = true
+    this.#confirmed = this.damage
   }
 
   /** Returns what the database should record: an entry that was read back, and the repairs since the last start. */
@@ -155,7 +158,7 @@ export class ArchiveWorker {
     } catch (error) {
       if (isDiskFull(error)) this.#options.onDiskFull()
       if (work.kind !== 'background') await this.#noteDamage(error)
-      throw error
+      throw this.#isProven ? notFinal(error) : error
     }
   }
 
@@ -199,7 +202,8 @@ export class ArchiveWorker {
     const { cluster, source, signingKey, clock, log, alarm } = this.#options
     const { opened, known } = await this.#openPlace()
     this.#open = opened
-    const repairing = { known, mayRepair: this.#mayRepair, filesBad: this.#filesBad }
+    const mayRepair = (damage: ArchiveDamage): boolean => isCovered(damage, this.#confirmed)
+    const repairing = { known, mayRepair, filesBad: this.#filesBad }
     const common = { ...opened, cluster, source, signingKey, timers: clock, nowMs: clock.wallMs() }
     const { archived, needsSnapshot, lastWriteMs, lateTransactions, repaired } = await claim({
       ...common,
@@ -216,7 +220,7 @@ export class ArchiveWorker {
 
   #claimed(known: ChainLink | undefined, repaired: readonly string[]): void {
     const { log } = this.#options
-    this.#mayRepair = false
+    this.#confirmed = undefined
     this.#filesBad = false
     this.#damage = undefined
     if (repaired.length > 0) {
@@ -239,7 +243,8 @@ export class ArchiveWorker {
     const { timeline, head } = source
     const owner = { publicKey: signingKey.publicKey, epoch: head.epoch, timeline }
     const known = links === undefined ? undefined : await requireKnownPlace(storage, links, owner)
-    if (before === undefined) await requireCreateIfAbsent(storage, entropy)
+    if (!this.#isProven) await requireCreateIfAbsent(storage, entropy)
+    this.#isProven = true
     return { opened: { storage, manifest: before?.withStorage(storage) ?? this.#writer(storage, known) }, known }
   }
 
@@ -354,6 +359,18 @@ export class ArchiveWorker {
       throw error
     }
   }
+}
+
+/**
+ * A store that has created objects only if absent can do so. If it answers once that it cannot, a gateway is at fault, and a
+ * later try may succeed.
+ */
+function notFinal(error: unknown): unknown {
+  if (!(error instanceof MacaroondError) || error.code !== 'platform_unsupported') return error
+  return new MacaroondError('archive_unavailable', error.message, {
+    hint: 'the store could do so before: check the gateways between this primary and the store',
+    cause: error,
+  })
 }
 
 function waitsForRoom(job: JobName): MacaroondError {

@@ -85,9 +85,9 @@ export class DirectoryStorage implements ArchiveStorage {
     await this.#write(key, content, timestampMs, (temporary, path) => rename(temporary, path))
   }
 
-  async create(key: string, bytes: Uint8Array): Promise<boolean> {
+  async create(key: string, bytes: Uint8Array, timestampMs?: number): Promise<boolean> {
     try {
-      await this.#write(key, bytes, undefined, async (temporary, path) => {
+      await this.#write(key, bytes, timestampMs, async (temporary, path) => {
         await link(temporary, path)
         await unlink(temporary)
       })

@@ -41,8 +41,11 @@ export interface ArchiveStorage {
   readonly get: (key: string, range?: ByteRange, into?: Buffer) => Promise<Buffer | undefined>
   /** Stores an object atomically; it is durable when the promise resolves. Replaces an object of that key. */
   readonly put: (key: string, content: Content, timestampMs: number) => Promise<void>
-  /** Stores an object only if the key is free, atomically. Resolves with false, and changes nothing, if the key is taken. */
-  readonly create: (key: string, bytes: Uint8Array) => Promise<boolean>
+  /**
+   * Stores an object only if the key is free, atomically. Resolves with false, and changes nothing, if the key is taken.
+   * `timestampMs` is that of a file, as in `put`; with it, the store is also asked whether it has the object.
+   */
+  readonly create: (key: string, bytes: Uint8Array, timestampMs?: number) => Promise<boolean>
   /** Deletes an object; no error if there is none. */
   readonly delete: (key: string) => Promise<void>
   /** Deletes incomplete objects of an earlier writer. The archive's only writer calls it before it writes. */
@@ -92,9 +95,13 @@ export function objectMissing({ location }: ArchiveStorage, key: string): Macaro
 
 /** The error for an object that is missing after an answer to its write: a proxy must have answered instead of the store. */
 export function notWritten({ location }: ArchiveStorage, key: string): MacaroondError {
-  return new MacaroondError('archive_unavailable', `${location} answered the write of ${key}, but the object is missing`, {
-    hint: 'a proxy between this primary and the store may answer in its place: check the proxies',
-  })
+  return new MacaroondError(
+    'archive_unavailable',
+    `${location} answered the write of ${key}, but the object is missing`,
+    {
+      hint: 'a proxy between this primary and the store may answer in its place: check the proxies',
+    },
+  )
 }
 
 export function requestsAtOnce({ isBucket }: Pick<ArchiveStorage, 'isBucket'>): number {

@@ -11,6 +11,7 @@ import { putClaimsBack } from './claim-epoch.ts'
 import type { EpochClaim } from '../../../shared/archive/epoch-claim.ts'
 import { restorableRanges } from '../../../shared/archive/restore-plan.ts'
 import { filesThere, type Salvaged, salvageManifest } from '../../../shared/archive/salvage.ts'
+import type { ArchivedFile } from '../../../shared/archive/layout.ts'
 import type { ArchiveStorage } from '../../../shared/archive/storage.ts'
 import type { SigningKey } from '../../../shared/database/signing-key.ts'
 import { MacaroondError } from '../../../shared/errors.ts'
@@ -26,8 +27,8 @@ export interface ManifestRepairOptions {
   readonly signingKey: SigningKey
   /** The entry that the database records. */
   readonly known: ChainLink | undefined
-  /** True if an operator has confirmed the losses. */
-  readonly mayRepair: boolean
+  /** True if an operator has confirmed these losses. */
+  readonly mayRepair: (damage: ArchiveDamage) => boolean
 }
 
 export interface Loaded {
@@ -45,13 +46,13 @@ interface LoadOptions extends ManifestRepairOptions {
  * operator has to decide; archive_fenced.
  */
 export async function loadOrRepair(options: LoadOptions): Promise<Loaded> {
-  const { manifest, mayRepair, storage, own, signingKey } = options
+  const { manifest, storage, own, signingKey } = options
   const first = await load(manifest)
   if (!(first instanceof MacaroondError)) return { found: first, repaired: undefined }
   const claims = describeLostClaims(await putClaimsBack(storage, own, signingKey))
   const second = claims.length === 0 ? first : await load(manifest)
   if (!(second instanceof MacaroondError)) return { found: second, repaired: claims }
-  const repaired = (await heal(manifest)) ?? (mayRepair ? await repair(options) : undefined)
+  const repaired = (await heal(manifest)) ?? (await repair(options))
   if (repaired === undefined) throw second
   return { found: await manifest.load(), repaired: [...claims, ...repaired] }
 }
@@ -78,10 +79,19 @@ export async function inspectDamage({
   signingKey,
   known,
 }: Pick<ManifestRepairOptions, 'storage' | 'signingKey' | 'known'>): Promise<ArchiveDamage> {
-  const { state, problems, unused } = await salvageManifest(storage, signingKey.publicKey, known?.entry)
-  const existing = await filesThere(storage, state.files.values())
+  const salvaged = await salvageManifest(storage, signingKey.publicKey, known?.entry)
+  return damageOf(salvaged, await filesThere(storage, salvaged.state.files.values()))
+}
+
+function damageOf({ state, problems, unused }: Salvaged, existing: readonly ArchivedFile[]): ArchiveDamage {
   const filesLost = state.files.size - existing.length + unused.length
   return { problems, filesLost, restorable: restorableRanges(existing) }
+}
+
+/** True if an operator who has confirmed `confirmed` gives up no more than that. */
+export function isCovered(damage: ArchiveDamage, confirmed: ArchiveDamage | undefined): boolean {
+  if (confirmed === undefined || damage.filesLost > confirmed.filesLost) return false
+  return damage.problems.every((problem) => confirmed.problems.includes(problem))
 }
 
 async function heal(manifest: ManifestWriter): Promise<readonly string[] | undefined> {
@@ -95,12 +105,14 @@ async function heal(manifest: ManifestWriter): Promise<readonly string[] | undef
     : [`the claim of epoch ${claims.join(', ')} was changed; the primary knew the content of the manifest`]
 }
 
-async function repair(options: ManifestRepairOptions): Promise<readonly string[]> {
+/** Returns undefined, and changes nothing, if the operator has not confirmed these losses. */
+async function repair(options: ManifestRepairOptions): Promise<readonly string[] | undefined> {
   const { storage, manifest, source, signingKey, known } = options
   const salvaged = await salvageManifest(storage, signingKey.publicKey, known?.entry)
+  const files = await filesThere(storage, salvaged.state.files.values())
+  if (!options.mayRepair(damageOf(salvaged, files))) return undefined
   requireOwn(options, salvaged)
   await requireKnownOrLost(options)
-  const files = await filesThere(storage, salvaged.state.files.values())
   const head = salvaged.state.epoch === source.head.epoch ? reachableHead(files, salvaged.state.head) : undefined
   const { previous } = salvaged.state
   await manifest.beginAnew({ files: new Map(files.map((file) => [file.key, file])), head, previous }, salvaged.highest)

@@ -8,6 +8,7 @@ import { turn } from '../../../shared/clock.ts'
 import { assert } from '../../../shared/errors.ts'
 import { COMPACTION_BYTES_MAX } from '../../../shared/limits.ts'
 import { SegmentMerger } from '../../../shared/ltx/merge.ts'
+import { createFile } from './outgoing.ts'
 import { takeMerged, type UploadOptions } from './upload.ts'
 
 type CompactOptions = Pick<UploadOptions, 'storage' | 'manifest' | 'timers'>
@@ -32,7 +33,6 @@ async function compactRun(options: CompactOptions, run: readonly ArchivedFile[],
 }
 
 async function put({ storage, manifest }: CompactOptions, merger: SegmentMerger, level: number): Promise<void> {
-  const { file, bytes } = takeMerged(merger, level)
-  await storage.put(file.key, bytes, file.timestampMs)
+  const file = await createFile(storage, takeMerged(merger, level))
   await manifest.append({ head: manifest.state.head, added: [file], removed: [] })
 }

@@ -15,7 +15,8 @@ import { decodeSegment } from '../../../shared/ltx/decoder.ts'
 import { SegmentMerger } from '../../../shared/ltx/merge.ts'
 import type { Position } from '../../../shared/position.ts'
 import type { CommittedHistory } from '../source.ts'
-import { type Outgoing, outgoingOf, takeMerged, type UploadOptions } from './upload.ts'
+import { type Outgoing, outgoingOf } from './outgoing.ts'
+import { takeMerged, type UploadOptions } from './upload.ts'
 
 type RepairFilesOptions = Pick<UploadOptions, 'storage' | 'manifest' | 'source' | 'timers'>
 

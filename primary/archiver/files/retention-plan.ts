@@ -75,7 +75,8 @@ function lastStartingAt(files: readonly ArchivedFile[], txid: number): number {
 }
 
 /**
- * Chooses files to delete early, oldest first, until the limits hold. It does not stop amid the files under one merged file.
+ * Chooses files to delete early, oldest first, until the limits hold. It does not stop amid the files under one merged file, and
+ * passes over files that no merged file covers: one lost merged file must not put the limits out of force.
  */
 function beyondCaps(
   files: readonly ArchivedFile[],
@@ -90,7 +91,8 @@ function beyondCaps(
   let begun: ArchivedFile | undefined
   for (const file of kept.toSorted((a, b) => a.minTxid - b.minTxid)) {
     const cover = coverOfFile(file)
-    if (cover === undefined || (cover !== begun && count <= filesMax && bytes <= bytesMax)) break
+    if (cover === undefined) continue
+    if (cover !== begun && count <= filesMax && bytes <= bytesMax) break
     begun = cover
     early.push(file)
     count -= 1

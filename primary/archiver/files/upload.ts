@@ -1,9 +1,8 @@
 /** Uploads one round: the waiting transactions become files of level 0, and one entry of the manifest names all of them. */
-import { type ArchivedFile, LEVEL_COMMITTED, segmentKey } from '../../../shared/archive/layout.ts'
+import { LEVEL_COMMITTED } from '../../../shared/archive/layout.ts'
 import type { ManifestWriter } from '../chain/manifest-writer.ts'
 import { type ArchiveStorage, inParallel, requestsAtOnce } from '../../../shared/archive/storage.ts'
 import { turn, type Timers } from '../../../shared/clock.ts'
-import { sha256 } from '../../../shared/crypto.ts'
 import { assert } from '../../../shared/errors.ts'
 import { txid as asTxid, type Txid } from '../../../shared/ids.ts'
 import {
@@ -14,9 +13,10 @@ import {
 } from '../../../shared/limits.ts'
 import { decodeSegment } from '../../../shared/ltx/decoder.ts'
 import { encodeSegment } from '../../../shared/ltx/encoder.ts'
-import { decodeHeader, type SegmentFields } from '../../../shared/ltx/header.ts'
+import { decodeHeader } from '../../../shared/ltx/header.ts'
 import { SegmentMerger } from '../../../shared/ltx/merge.ts'
 import type { CommittedHistory } from '../source.ts'
+import { createFile, type Outgoing, outgoingOf } from './outgoing.ts'
 
 export interface UploadOptions {
   readonly storage: ArchiveStorage
@@ -27,12 +27,6 @@ export interface UploadOptions {
   readonly timers: Timers
 }
 
-/** A file to upload: its record for the manifest, and its bytes. */
-export interface Outgoing {
-  readonly file: ArchivedFile
-  readonly bytes: Buffer
-}
-
 /** Returns the last transaction that it uploaded, which may not be the newest. Undefined if the log lacks the next one. */
 export async function upload(options: UploadOptions, after: Txid): Promise<Txid | undefined> {
   const { storage, manifest, source, merge, timers } = options
@@ -40,22 +34,12 @@ export async function upload(options: UploadOptions, after: Txid): Promise<Txid 
   const last = segments.at(-1)
   if (last === undefined) return undefined
   const outgoing = merge ? await merged(segments, timers) : segments.map((bytes) => outgoingOf(LEVEL_COMMITTED, bytes))
-  await inParallel(outgoing, requestsAtOnce(storage), ({ file, bytes }) =>
-    storage.put(file.key, bytes, file.timestampMs),
-  )
+  const added = await inParallel(outgoing, requestsAtOnce(storage), (one) => createFile(storage, one))
   const { epoch, maxTxid, postApply } = decodeHeader(last)
   assert(epoch !== undefined && postApply !== undefined, 'a committed segment has an epoch and a checksum')
   const head = { epoch, txid: maxTxid, checksum: postApply }
-  await manifest.append({ head, added: outgoing.map(({ file }) => file), removed: [] })
+  await manifest.append({ head, added, removed: [] })
   return maxTxid
-}
-
-export function outgoingOf(level: number, bytes: Buffer, fields: SegmentFields = decodeHeader(bytes)): Outgoing {
-  const { minTxid, maxTxid, timestampMs, epoch, postApply } = fields
-  const range = { minTxid, maxTxid }
-  const hash = sha256(bytes).toString('hex')
-  const file = { ...range, key: segmentKey(level, range), level, bytes: bytes.length, timestampMs, sha256: hash }
-  return { file: { ...file, epoch, postApply }, bytes }
 }
 
 /** The segments of one round, bounded in number and bytes. Yields to the event loop, so that commits go on meanwhile. */

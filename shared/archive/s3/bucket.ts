@@ -68,26 +68,30 @@ export class BucketStorage implements ArchiveStorage {
 
   async put(key: string, content: Content, timestampMs: number): Promise<void> {
     const name = objectName(this.#folder, key)
-    const headers = { 'x-amz-meta-litestream-timestamp': new Date(timestampMs).toISOString() }
+    const headers = timestampHeader(timestampMs)
     if (sizeOfContent(content) > S3_PART_BYTES_MIN) return uploadParts(this.#client, { name, content, headers })
     const doing = `writing ${key}`
     const answer = await this.#client.send({ method: 'PUT', name, headers, body: await wholeOf(content, doing), doing })
     await requireStored(this.#client, { name, content, headers }, answer)
   }
 
-  async create(key: string, bytes: Uint8Array): Promise<boolean> {
-    const { code, repeated } = await this.#client.send({
+  async create(key: string, bytes: Uint8Array, timestampMs?: number): Promise<boolean> {
+    const name = objectName(this.#folder, key)
+    const headers = timestampMs === undefined ? {} : timestampHeader(timestampMs)
+    const answer = await this.#client.send({
       method: 'PUT',
-      name: objectName(this.#folder, key),
-      headers: { 'if-none-match': '*' },
+      name,
+      headers: { ...headers, 'if-none-match': '*' },
       body: Buffer.from(bytes),
       expected: ['PreconditionFailed', '412', 'NotImplemented', '501'],
       doing: `creating ${key}`,
     })
-    if (code === '') return true
+    const { code, repeated } = answer
     if (code === 'NotImplemented' || code === '501') throw this.#withoutConditions()
     // The object may be ours, from an attempt whose answer was lost.
-    return repeated && (await this.get(key))?.equals(bytes) === true
+    if (code !== '') return repeated && (await this.get(key))?.equals(bytes) === true
+    if (timestampMs !== undefined) await requireStored(this.#client, { name, content: bytes, headers }, answer)
+    return true
   }
 
   async delete(key: string): Promise<void> {
@@ -157,6 +161,10 @@ export class BucketStorage implements ArchiveStorage {
       hint: 'try again; if it persists, this store does not implement S3 correctly',
     })
   }
+}
+
+function timestampHeader(timestampMs: number): Readonly<Record<string, string>> {
+  return { 'x-amz-meta-litestream-timestamp': new Date(timestampMs).toISOString() }
 }
 
 const LEVEL = /^ltx\/(\d)(?=\/|$)/

@@ -24,7 +24,7 @@ function behaving(store: ArchiveStorage, as: (store: ArchiveStorage) => Partial<
     list: (prefix) => store.list(prefix),
     get: (key, range, into) => store.get(key, range, into),
     put: (key, content, timestampMs) => store.put(key, content, timestampMs),
-    create: (key, bytes) => store.create(key, bytes),
+    create: (...args) => store.create(...args),
     delete: (key) => store.delete(key),
     sweep: () => store.sweep(),
   }

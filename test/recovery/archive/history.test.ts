@@ -123,7 +123,7 @@ class Killer {
       list: (prefix) => storage.list(prefix),
       get: (key, range) => storage.get(key, range),
       put: (key, content, timestampMs) => this.#at(() => storage.put(key, content, timestampMs)),
-      create: (key, bytes) => this.#at(() => storage.create(key, bytes)),
+      create: (...args) => this.#at(() => storage.create(...args)),
       delete: (key) => this.#at(() => storage.delete(key)),
       sweep: () => storage.sweep(),
     }

@@ -111,11 +111,13 @@ class Scene {
       isBucket: storage.isBucket,
       list: (prefix) => storage.list(prefix),
       get: (...args) => storage.get(...args),
-      create: (key, bytes) => storage.create(key, bytes),
+      create: async (key, ...rest) => {
+        if (this.failing && key.startsWith('ltx/0/')) throw new Error('the store is away')
+        return storage.create(key, ...rest)
+      },
       delete: (key) => storage.delete(key),
       put: async (key, ...rest) => {
         if (key.startsWith('ltx/9/')) await this.snapshots.pass()
-        if (this.failing && key.startsWith('ltx/0/')) throw new Error('the store is away')
         await storage.put(key, ...rest)
       },
       sweep: async () => {

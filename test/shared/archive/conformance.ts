@@ -57,6 +57,15 @@ export function conformance(open: () => Promise<ArchiveStorage>): void {
     expect((await storage.get('one'))?.toString()).toBe(`by ${tries.indexOf(true)}`)
   })
 
+  test('a file is created only if there is none, with the time that it is given', async () => {
+    const storage = await open()
+    expect(await storage.create('ltx/0/a.ltx', text('first'), TIME_MS)).toBe(true)
+    expect(await storage.create('ltx/0/a.ltx', text('second'), TIME_MS)).toBe(false)
+    expect((await storage.get('ltx/0/a.ltx'))?.toString()).toBe('first')
+    const [file] = await storage.list('ltx/0/')
+    if (!storage.isBucket) expect(file?.timestampMs).toBe(TIME_MS)
+  })
+
   test('a large object comes back in pieces, to the last byte', async () => {
     const storage = await open()
     const bytes = Buffer.alloc(ARCHIVE_READ_BYTES + 1_234_567, 'an uneven pattern')

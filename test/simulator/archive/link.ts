@@ -29,8 +29,8 @@ export class ArchiveLink {
   readonly #unlisted = new Set<string>()
   /** Deleted while lists come late. */
   readonly #stillListed = new Map<string, StoredObject>()
-  /** Writes that were given up and are not carried out yet. */
-  readonly #late = new Set<() => Promise<void>>()
+  /** Writes that were given up and are not carried out yet, with the clock of the process that sent them. */
+  readonly #late = new Map<() => Promise<void>, Timers>()
 
   constructor(random: Random, isBucket: boolean, onProblem: (what: string) => void) {
     this.#random = random
@@ -76,7 +76,7 @@ export class ArchiveLink {
       list: async (prefix) => this.#listed(prefix, await request(() => storage.list(prefix))),
       get: (key, range, into) => request(() => storage.get(key, range, into)),
       put: (key, content, timestampMs) => change(key, () => storage.put(key, content, timestampMs)),
-      create: async (key, bytes) => this.#created(await change(key, () => storage.create(key, bytes))),
+      create: async (key, ...rest) => this.#created(await change(key, () => storage.create(key, ...rest))),
       delete: (key) => this.#deleted(storage, key, () => request(() => storage.delete(key))),
       sweep: () => request(() => storage.sweep()),
     }
@@ -92,7 +92,7 @@ export class ArchiveLink {
 
   async #change<T>(timers: Timers, key: string, send: () => Promise<T>): Promise<T> {
     if (this.#is('archive lists late')) this.#unlisted.add(key)
-    await this.#carryOutLate()
+    await this.#carryOutLate(timers)
     if (this.#is('archive writes late') && this.#random.fraction() < LOST) throw this.#delayed(timers, send)
     const answer = await this.#request(timers, send)
     if (this.#is('archive answers lost') && this.#random.fraction() < LOST)
@@ -106,13 +106,14 @@ export class ArchiveLink {
       if (!this.#late.delete(late)) return
       await send().catch(() => undefined)
     }
-    this.#late.add(late)
+    this.#late.set(late, timers)
     timers.after(this.#random.fraction() * LATE_MS_MAX, () => void late())
     return this.#takeEffect('archive writes late')
   }
 
-  async #carryOutLate(): Promise<void> {
-    for (const late of this.#late) if (this.#random.fraction() < LOST) await late()
+  /** Only what the same process sent: the calls of a stopped one do not end. */
+  async #carryOutLate(timers: Timers): Promise<void> {
+    for (const [late, sender] of this.#late) if (sender === timers && this.#random.fraction() < LOST) await late()
   }
 
   /** The client of a bucket repeats a request whose answer was lost, and then hears that the object exists already. */

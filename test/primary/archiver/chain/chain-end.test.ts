@@ -6,7 +6,7 @@ import { readManifest } from '../../../../shared/archive/read-chain.ts'
 import { epoch, txid } from '../../../../shared/ids.ts'
 import { RESTORE_TXID_JUMP } from '../../../../shared/limits.ts'
 import { MemoryStorage } from '../../../shared/archive/memory.ts'
-import { append, at, claimArchive, DELETES_ALL, file, KEY, leader, numbersIn, writerOf } from './leaders.ts'
+import { append, at, claimArchive, DELETES_ALL, file, KEY, leader, numbersIn, sourceOf, writerOf } from './leaders.ts'
 
 describe('the end of a chain', () => {
   /** Entries 1 to 5, a base at 6, entries to 9. */
@@ -129,7 +129,9 @@ describe('transactions that an earlier primary archived after a restore had read
     before: Readonly<Record<number, number>> = {},
   ): Promise<string | undefined> {
     const bases = new Map(Object.entries({ ...before, [of]: base }).map(([key, at]) => [epoch(Number(key)), txid(at)]))
-    const { lateTransactions } = await claimArchive(writerOf(storage, of, 'd'), storage, [of, 'd', base], { bases })
+    const { lateTransactions } = await claimArchive(writerOf(storage, of, 'd'), storage, [of, 'd', base], {
+      source: sourceOf(of, 'd', base, { bases }),
+    })
     return lateTransactions
   }
 

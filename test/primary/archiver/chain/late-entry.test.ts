@@ -6,7 +6,7 @@ import { readManifest } from '../../../../shared/archive/read-chain.ts'
 import { MacaroondError } from '../../../../shared/errors.ts'
 import { checksum } from '../../../../shared/ids.ts'
 import { MemoryStorage } from '../../../shared/archive/memory.ts'
-import { append, appendOne, at, claimArchive, KEY, leader } from './leaders.ts'
+import { append, appendOne, at, claimArchive, KEY, leader, sourceOf } from './leaders.ts'
 
 const GIVEN_UP = { code: 'archive_unavailable' }
 
@@ -97,7 +97,9 @@ describe('an entry that the store writes after its request was given up', () => 
     await appendOne(await leader(storage, 1, 'a'), storage, 1, 4)
     await expect(appendOne(own, storage, 1, 5)).rejects.toMatchObject(GIVEN_UP)
     const checksumAt = (): ReturnType<typeof checksum> => checksum((1n << 63n) + 2n)
-    await expect(claimArchive(own, storage, [1, 'a', 5], { checksumAt })).rejects.toMatchObject({
+    await expect(
+      claimArchive(own, storage, [1, 'a', 5], { source: sourceOf(1, 'a', 5, { checksumAt }) }),
+    ).rejects.toMatchObject({
       code: 'position_diverged',
     })
   })

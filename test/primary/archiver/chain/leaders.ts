@@ -102,25 +102,31 @@ export async function leadPastBase(
   return { merged, head }
 }
 
-/** Claims the archive as a start of the primary does, and after each failure; its log has no transaction any more. */
+/** The history of a primary whose log has no transaction any more. */
+export function sourceOf(
+  of: number,
+  letter: string,
+  last: number,
+  changed: Partial<CommittedHistory> = {},
+): CommittedHistory {
+  const pin = (): never => {
+    throw new Error('nothing is read')
+  }
+  const { timeline: own } = placeOf(of, letter)
+  const nothing = { segment: () => undefined, checksumAt: () => undefined, pin }
+  return { timeline: own, bases: new Map(), head: at(of, last), ...nothing, ...changed }
+}
+
+/** Claims the archive as a start of the primary does, and after each failure. */
 export function claimArchive(
   manifest: ManifestWriter,
   storage: MemoryStorage,
   [of, letter, last]: readonly [number, string, number],
-  { bases = new Map(), checksumAt = () => undefined, ...changed }: Partial<ClaimOptions & CommittedHistory> = {},
+  changed: Partial<ClaimOptions> = {},
 ): Promise<Claimed> {
-  const source = {
-    timeline: placeOf(of, letter).timeline,
-    bases,
-    head: at(of, last),
-    segment: () => undefined,
-    checksumAt,
-    pin: () => {
-      throw new Error('nothing is read')
-    },
-  }
+  const source = sourceOf(of, letter, last)
   const common = { cluster: 'c', storage, manifest, source, signingKey: KEY, nowMs: 1, timers: systemClock }
-  return claim({ ...common, known: undefined, mayRepair: false, filesBad: false, ...changed })
+  return claim({ ...common, known: undefined, mayRepair: () => false, filesBad: false, ...changed })
 }
 
 export const numbersIn = (storage: MemoryStorage): string[] =>

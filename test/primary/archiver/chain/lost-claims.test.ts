@@ -59,7 +59,7 @@ describe('a lost claim of an earlier epoch', () => {
     storage.objects.delete(manifestKey(1))
     const manifest = writerOf(storage, 3, 'c')
     const claiming = (mayRepair: boolean): Promise<unknown> =>
-      claimArchive(manifest, storage, [3, 'c', 4096], { mayRepair })
+      claimArchive(manifest, storage, [3, 'c', 4096], { mayRepair: () => mayRepair })
     await expect(claiming(false)).rejects.toThrow(/entry 1 of the manifest is missing/)
     expect(await ownerOf(storage, 2)).toBe('b')
     await claiming(true)

@@ -226,7 +226,7 @@ function bound(storage: ArchiveStorage): ArchiveStorage {
     list: (prefix) => storage.list(prefix),
     get: (key, range) => storage.get(key, range),
     put: (key, content, timestampMs) => storage.put(key, content, timestampMs),
-    create: (key, bytes) => storage.create(key, bytes),
+    create: (...args) => storage.create(...args),
     delete: (key) => storage.delete(key),
     sweep: () => storage.sweep(),
   }

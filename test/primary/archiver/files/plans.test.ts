@@ -77,4 +77,13 @@ describe('retention', () => {
     expect(planRetention(history, { ...rules, bytesMax: 19_500 }, 45_000).early).toBe(10)
     expect(planRetention(singles(1, 50), { ...rules, filesMax: 10 }, 45_000).early).toBe(0)
   })
+
+  test('keeps to the cap although a merged file in the middle was lost, and keeps what it covered', () => {
+    const lost = history.filter(({ level, minTxid }) => level !== 1 || minTxid !== 11)
+    const { remove, early } = planRetention(lost, { ...rules, filesMax: 100 }, 45_000)
+    expect(early).toBe(100)
+    expect(remove.some(({ minTxid }) => minTxid > 10 && minTxid <= 20)).toBe(false)
+    const left = lost.filter((one) => !remove.includes(one))
+    for (let at = 10; at <= 200; at += 10) expect(chainTo(left, at as Txid)?.reaches, `${at}`).toBe(at)
+  })
 })

@@ -133,6 +133,9 @@ describe('a store', () => {
     const put = await lies('PUT')
     await expect(put.put('ltx/0/a', Buffer.from('x'), 0)).rejects.toMatchObject(unavailable)
     await put.put('ltx/0/a', Buffer.from('x'), 0)
+    const file = await lies('PUT')
+    await expect(file.create('ltx/0/a', Buffer.from('x'), 0)).rejects.toMatchObject(unavailable)
+    expect(await file.create('ltx/0/a', Buffer.from('x'), 0)).toBe(true)
     const [probe, large] = [await lies('PUT'), Buffer.alloc(S3_PART_BYTES_MIN + 1)]
     await expect(requireCreateIfAbsent(probe, systemEntropy)).rejects.toMatchObject(unavailable)
     await requireCreateIfAbsent(probe, systemEntropy)
