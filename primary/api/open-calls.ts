@@ -2,7 +2,6 @@
 import type { KnownPeer } from '../../shared/channel/peers.ts'
 import type { NodeClock } from '../../shared/clock.ts'
 import { IssuedLog } from '../store/issued-log.ts'
-import type { Kek } from '../../shared/sealing.ts'
 import type { CommitLog } from '../commit-log/commit-log.ts'
 import type { GroupWriter } from '../commit-log/group-writer.ts'
 import type { Durability } from '../durability/durability.ts'
@@ -31,7 +30,6 @@ export interface CallSources {
   readonly granting: Pick<Granting, 'book'>
   readonly durability: Durability
   readonly adoption: PendingApiOptions['adoption']
-  readonly ring: readonly [Kek, ...Kek[]]
   /** Longest life of a service token, seconds. */
   readonly serviceTtlSecondsMax: number
   readonly clock: NodeClock
@@ -53,7 +51,7 @@ export interface Calls {
 
 export function openCalls(sources: CallSources): Calls {
   const { writer, commitLog, publisher, granting, durability, adoption } = sources
-  const { ring, serviceTtlSecondsMax, clock, replicas } = sources
+  const { serviceTtlSecondsMax, clock, replicas } = sources
   const { db } = commitLog
   const issued = new IssuedLog(db)
   // All calls that read large amounts of data share one queue, so that one reads at a time.
@@ -89,7 +87,6 @@ export function openCalls(sources: CallSources): Calls {
     pending: new PendingApi({ writer, adoption, durability, replicas }),
     keks: new KekApi({
       writer,
-      ring,
       replicasWithout: (kekId) => replicas().filter(({ id }) => !publisher.hasKek(id, kekId)),
     }),
   }

@@ -109,7 +109,12 @@ export type Command =
       readonly deletionClockMs: number
     }
   /** Reseals every secret that an earlier key-encryption key seals. The first configured key seals them, in one transaction. */
-  | { readonly kind: 'kek.rotate'; readonly actor: Actor }
+  | {
+      readonly kind: 'kek.rotate'
+      readonly actor: Actor
+      /** Names of the replicas that have not reported this key-encryption key. It is asked when the command has its turn. */
+      readonly replicasWithout: (kekId: string) => readonly string[]
+    }
   | {
       readonly kind: 'third-party.add'
       readonly actor: Actor

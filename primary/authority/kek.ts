@@ -35,14 +35,19 @@ export function sealSecret(
   )
 }
 
-/** Throws kek_wrong and changes nothing if any secret does not open, because a rotation that skipped it would seem complete. */
+/**
+ * Throws kek_wrong and changes nothing if any secret does not open, because a rotation that skipped it would seem complete.
+ * Throws kek_missing if a replica lacks the new key: after its next start it could not open the resealed secrets.
+ */
 export function rotateKek(
   state: AuthorityState,
-  { actor }: CommandOf<'kek.rotate'>,
+  { actor, replicasWithout }: CommandOf<'kek.rotate'>,
   { ring, nowMs, entropy }: DecisionContext,
 ): Decision {
   const [kek] = ring
   if (kek === undefined) throw new MacaroondError('kek_wrong', 'this primary has no key-encryption key')
+  const without = replicasWithout(kek.id)
+  if (without.length > 0) throw kekMissing(kek.id, without)
   const stale = secretsOf(state).filter(({ sealed }) => kekIdOf(sealed) !== kek.id)
   const resealed = stale.map((secret) => {
     return { ...secret, sealed: seal(kek, secret.context, unseal(ring, secret.context, secret.sealed), entropy) }
@@ -54,6 +59,16 @@ export function rotateKek(
   const entry = { atMs: nowMs, actor: actor.text, action: 'kek.rotate', org: '', target: kek.id }
   const rows = resealed.map(({ row, sealed }) => row(sealed))
   return { rows, answer, audit: { ...entry, detail: { resealed: resealed.length } } }
+}
+
+function kekMissing(id: string, names: readonly string[]): MacaroondError {
+  return new MacaroondError(
+    'kek_missing',
+    `these replicas have not reported key-encryption key ${id}: ${names.join(', ')}`,
+    {
+      hint: 'first configure it on every replica, with the earlier one under [[kek.previous]], and restart the replica. --force rotates anyway: a replica without the key continues with the root keys that it has opened, but cannot restart until it has the key',
+    },
+  )
 }
 
 /** A sealed secret: `row` writes its new seal to the database, `keep` to the state. */

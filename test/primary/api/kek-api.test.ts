@@ -68,7 +68,7 @@ test('a third party that is removed and added again before a rotation runs has o
   const ring = [NEW, OLD] as const
   const writer = writerOn(db, ring)
   const thirdParties = new ThirdPartyApi({ writer: writer, serviceTtlSecondsMax: 90 * 86_400 })
-  const keks = new KekApi({ writer, ring, replicasWithout: () => [] })
+  const keks = new KekApi({ writer, replicasWithout: () => [] })
   await thirdParties.add(OPERATOR, { name: 'store', unrevoked: false })
   const [, added] = await Promise.all([
     thirdParties.remove(OPERATOR, { name: 'store' }),
@@ -77,4 +77,14 @@ test('a third party that is removed and added again before a rotation runs has o
   ])
   const store = loadState(db, [NEW], systemEntropy).thirdParties.get('store')
   expect([store?.fault, Buffer.from(store?.publicKey ?? []).toString('hex')]).toEqual([undefined, added.publicKey])
+})
+
+test('a rotation is refused if a replica came back without the new key while it waited for its turn', async () => {
+  const writer = writerOn(database(), [NEW, OLD])
+  let without: readonly KnownPeer[] = []
+  const keks = new KekApi({ writer, replicasWithout: () => without })
+  const rotated = keks.rotate(OPERATOR, { force: false })
+  without = [{ ...OPERATOR, name: 'sin' }]
+  await expect(rotated).rejects.toMatchObject({ code: 'kek_missing', message: expect.stringMatching(/: sin$/) })
+  expect((await keks.rotate(OPERATOR, { force: true })).kek).toBe(NEW.id)
 })

@@ -20,7 +20,8 @@ function makeSecrets(authority: Authority, name: string): void {
   authority.do({ kind: 'third-party.add', actor: ACTOR, name, unrevoked: false })
 }
 
-const rotate = (authority: Authority): unknown => authority.do({ kind: 'kek.rotate', actor: ACTOR }).answer
+const rotate = (authority: Authority, without: readonly string[] = []): unknown =>
+  authority.do({ kind: 'kek.rotate', actor: ACTOR, replicasWithout: () => without }).answer
 
 test('a primary with a new key-encryption key seals with it only after its rotation', () => {
   const authority = new Authority()
@@ -54,5 +55,14 @@ test('without the key-encryption key in force nothing is made, and nothing is ch
   }
   expect(codeOf(() => authority.do({ kind: 'key.rotate', actor: ACTOR, org: 'acme' }))).toBe('kek_wrong')
   expect(codeOf(() => rotate(authority))).toBe('kek_wrong')
+  expect(imageOf(authority.state)).toBe(before)
+})
+
+test('while a replica lacks the new key nothing is sealed again', () => {
+  const authority = new Authority()
+  makeSecrets(authority, 'acme')
+  authority.ring = [NEW, KEK]
+  const before = imageOf(authority.state)
+  expect(codeOf(() => rotate(authority, ['sin']))).toBe('kek_missing')
   expect(imageOf(authority.state)).toBe(before)
 })

@@ -26,9 +26,22 @@ export const PRIMARY_MUTANTS: readonly CoreMutant[] = [
   {
     name: 'a secret is read before its turn',
     file: 'primary/api/kek-api.ts',
-    find: "const { answer, position } = await writer.submit<KekRotated>({ kind: 'kek.rotate', actor: actorOf(peer) })",
+    find: `await writer.submit<KekRotated>({
+      kind: 'kek.rotate',`,
+    replace: `await writer.submit<KekRotated>({
+      early: [...writer.state.thirdParties],
+      get kind(): 'kek.rotate' {
+        for (const [name, one] of this.early) writer.state.thirdParties.set(name, one)
+        return 'kek.rotate'
+      },`,
+    by: 'test/primary/api/kek-api.test.ts',
+  },
+  {
+    name: 'replicas are asked for a new key before the rotation has its turn',
+    file: 'primary/api/kek-api.ts',
+    find: 'replicasWithout: (kekId) => (force ? [] : replicasWithout(kekId).map(({ name }) => name)),',
     replace:
-      "const early = [...writer.state.thirdParties]; const command = { get kind(): 'kek.rotate' { for (const [name, one] of early) writer.state.thirdParties.set(name, one); return 'kek.rotate' }, actor: actorOf(peer) }; const { answer, position } = await writer.submit<KekRotated>(command)",
+      "replicasWithout: ((names: readonly string[]) => () => names)(force ? [] : replicasWithout('').map(({ name }) => name)),",
     by: 'test/primary/api/kek-api.test.ts',
   },
   {
