@@ -71,10 +71,15 @@ export const MATRIX: readonly Row[] = [
     ],
   },
   {
-    fault: 'a store of objects that is away, busy or slow, loses answers, lists late',
-    expect: 'S7: nothing is said to be archived that is not',
+    fault: 'a store of objects that is away, busy or slow, loses answers, lists late, writes late',
+    expect: 'S7: nothing is said to be archived that is not, and no primary ends',
     needs: [],
-    by: [at('interop/s3/faults'), at('recovery/archive/lanes'), at('shared/archive/s3/store')],
+    by: [
+      at('interop/s3/faults'),
+      at('recovery/archive/lanes'),
+      at('shared/archive/s3/store'),
+      at('primary/archiver/chain/late-entry'),
+    ],
   },
   {
     fault: 'a store that lies, loses entries, claims or files; a mount that is away; a FIFO among the objects',
