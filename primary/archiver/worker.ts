@@ -202,7 +202,8 @@ export class ArchiveWorker {
     const { cluster, source, signingKey, clock, log, alarm } = this.#options
     const { opened, known } = await this.#openPlace()
     this.#open = opened
-    const mayRepair = (damage: ArchiveDamage): boolean => isCovered(damage, this.#confirmed)
+    const confirmed = this.#confirmed
+    const mayRepair = confirmed && ((damage: ArchiveDamage): boolean => isCovered(damage, confirmed))
     const repairing = { known, mayRepair, filesBad: this.#filesBad }
     const common = { ...opened, cluster, source, signingKey, timers: clock, nowMs: clock.wallMs() }
     const { archived, needsSnapshot, lastWriteMs, lateTransactions, repaired } = await claim({

@@ -76,7 +76,7 @@ export class ArchivedDatabase {
       signingKey: own.key,
       nowMs: systemClock.wallMs(),
       known: undefined,
-      mayRepair: () => false,
+      mayRepair: undefined,
       filesBad: false,
     })
     if (needsSnapshot) await own.#snapshot(true)

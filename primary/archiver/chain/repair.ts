@@ -27,8 +27,8 @@ export interface ManifestRepairOptions {
   readonly signingKey: SigningKey
   /** The entry that the database records. */
   readonly known: ChainLink | undefined
-  /** True if an operator has confirmed these losses. */
-  readonly mayRepair: (damage: ArchiveDamage) => boolean
+  /** True if an operator has confirmed these losses; undefined if none has confirmed any. */
+  readonly mayRepair: ((damage: ArchiveDamage) => boolean) | undefined
 }
 
 export interface Loaded {
@@ -46,13 +46,13 @@ interface LoadOptions extends ManifestRepairOptions {
  * operator has to decide; archive_fenced.
  */
 export async function loadOrRepair(options: LoadOptions): Promise<Loaded> {
-  const { manifest, storage, own, signingKey } = options
+  const { manifest, storage, own, signingKey, mayRepair } = options
   const first = await load(manifest)
   if (!(first instanceof MacaroondError)) return { found: first, repaired: undefined }
   const claims = describeLostClaims(await putClaimsBack(storage, own, signingKey))
   const second = claims.length === 0 ? first : await load(manifest)
   if (!(second instanceof MacaroondError)) return { found: second, repaired: claims }
-  const repaired = (await heal(manifest)) ?? (await repair(options))
+  const repaired = (await heal(manifest)) ?? (mayRepair === undefined ? undefined : await repair(options, mayRepair))
   if (repaired === undefined) throw second
   return { found: await manifest.load(), repaired: [...claims, ...repaired] }
 }
@@ -89,8 +89,8 @@ function damageOf({ state, problems, unused }: Salvaged, existing: readonly Arch
 }
 
 /** True if an operator who has confirmed `confirmed` gives up no more than that. */
-export function isCovered(damage: ArchiveDamage, confirmed: ArchiveDamage | undefined): boolean {
-  if (confirmed === undefined || damage.filesLost > confirmed.filesLost) return false
+export function isCovered(damage: ArchiveDamage, confirmed: ArchiveDamage): boolean {
+  if (damage.filesLost > confirmed.filesLost) return false
   return damage.problems.every((problem) => confirmed.problems.includes(problem))
 }
 
@@ -106,11 +106,14 @@ async function heal(manifest: ManifestWriter): Promise<readonly string[] | undef
 }
 
 /** Returns undefined, and changes nothing, if the operator has not confirmed these losses. */
-async function repair(options: ManifestRepairOptions): Promise<readonly string[] | undefined> {
+async function repair(
+  options: ManifestRepairOptions,
+  mayRepair: (damage: ArchiveDamage) => boolean,
+): Promise<readonly string[] | undefined> {
   const { storage, manifest, source, signingKey, known } = options
   const salvaged = await salvageManifest(storage, signingKey.publicKey, known?.entry)
   const files = await filesThere(storage, salvaged.state.files.values())
-  if (!options.mayRepair(damageOf(salvaged, files))) return undefined
+  if (!mayRepair(damageOf(salvaged, files))) return undefined
   requireOwn(options, salvaged)
   await requireKnownOrLost(options)
   const head = salvaged.state.epoch === source.head.epoch ? reachableHead(files, salvaged.state.head) : undefined

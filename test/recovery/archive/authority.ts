@@ -166,7 +166,7 @@ export class Authority {
   async claimAgain(doubt: Doubt = {}): Promise<Claimed> {
     const common = { cluster: CLUSTER, storage: this.#storage, manifest: this.#manifest, source: this.#log }
     const own = { signingKey: this.key, nowMs: this.nowMs, timers: systemClock, known: undefined }
-    const claimed = await claim({ ...common, ...own, filesBad: false, mayRepair: () => false, ...doubt })
+    const claimed = await claim({ ...common, ...own, filesBad: false, mayRepair: undefined, ...doubt })
     this.#claimed = claimed
     if (claimed.needsSnapshot) await this.snapshot(true)
     return claimed
