@@ -131,7 +131,7 @@ export class InMemoryPrimary {
   }
 
   #openCalls(writer: GroupWriter): Calls {
-    const { kek, clock, replica } = this.#options
+    const { clock, replica } = this.#options
     return openCalls({
       writer,
       commitLog: { db: this.db },
@@ -140,7 +140,6 @@ export class InMemoryPrimary {
       durability: durabilityOf(clock),
       // No database was ever restored, so no revocation is undone.
       adoption: { waiting: [], counts: new Map(), reassess: () => undefined },
-      ring: [kek],
       serviceTtlSecondsMax: SERVICE_TTL_SECONDS_MAX,
       clock: withWallTime(clock, () => this.#clock.moment.nowMs),
       replicas: () => [replica],
