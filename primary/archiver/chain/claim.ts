@@ -82,8 +82,8 @@ function describeLateTransactions({ files }: ManifestState, { head, bases }: Com
 }
 
 /**
- * Returns the last transaction of an epoch that the next restore had read; not above 0 if that is unknown. A restore numbers its
- * first transaction `RESTORE_TXID_JUMP` above the last one that it read, and adds the same jump for each epoch that it skips.
+ * Returns the last transaction of an epoch that the next restore had read; not above 0 if that is unknown. A restore numbers
+ * its first transaction `RESTORE_TXID_JUMP` above the last one that it read, and adds this jump for each epoch that it skips.
  */
 function lastReadOf(epoch: Epoch, bases: CommittedHistory['bases']): number {
   const [next, base] = [...bases].find(([other]) => other > epoch) ?? [epoch, 0]

@@ -14,8 +14,8 @@ export interface Proven {
 }
 
 /**
- * Reads back the claims of the chain's epochs, the newest entry, and the file with the newest transaction. It also checks that no entry
- * is missing, and that the next epoch is not claimed. Throws archive_fenced, archive_damaged.
+ * Reads back the claims of the chain's epochs, the newest entry, and the file with the newest transaction. It also checks that
+ * no entry is missing, and that the next epoch is not claimed. Throws archive_fenced, archive_damaged.
  */
 export async function proveArrival({
   storage,

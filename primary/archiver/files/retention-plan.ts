@@ -75,8 +75,8 @@ function lastStartingAt(files: readonly ArchivedFile[], txid: number): number {
 }
 
 /**
- * Chooses files to delete early, oldest first, until the limits hold. It does not stop amid the files under one merged file, and
- * passes over files that no merged file covers: one lost merged file must not put the limits out of force.
+ * Chooses files to delete early, oldest first, until the limits hold. It does not stop amid the files under one merged file.
+ * It passes over files that no merged file covers, because one lost merged file must not put the limits out of force.
  */
 function beyondCaps(
   files: readonly ArchivedFile[],

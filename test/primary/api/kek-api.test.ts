@@ -79,7 +79,7 @@ test('a third party that is removed and added again before a rotation runs has o
   expect([store?.fault, Buffer.from(store?.publicKey ?? []).toString('hex')]).toEqual([undefined, added.publicKey])
 })
 
-test('a rotation is refused if a replica came back without the new key while it waited for its turn', async () => {
+test('a rotation is refused if a replica came back without the new key while it waited', async () => {
   const writer = writerOn(database(), [NEW, OLD])
   let without: readonly KnownPeer[] = []
   const keks = new KekApi({ writer, replicasWithout: () => without })

@@ -105,7 +105,7 @@ describe('an entry that the store writes after its request was given up', () => 
   })
 })
 
-test('a copy of this primary that continues an entry of this process ends it, and the error names the copy', async () => {
+test('a copy that continues an entry of this process ends it, and the error names the copy', async () => {
   const storage = new MemoryStorage()
   const own = await leader(storage, 1, 'a')
   await append(own, storage, 1, 1, 3)
