@@ -3,8 +3,8 @@
  *
  * 1. An incomplete record is the torn end that a crash left.
  * 2. A whole record that this version does not know is an error, because the rows after it must not be lost (S7).
- * 3. The first row of an append has `synced`, the number of bytes that were durable by then. An incomplete record before that
- *    offset is damage.
+ * 3. The first row of an append, and every row of a rewritten file, has `synced`: the number of bytes that were durable before
+ *    that row counted. An incomplete record before that offset is damage.
  */
 import { z } from 'zod'
 import { MacaroondError } from '../../shared/errors.ts'
@@ -27,19 +27,25 @@ export function encodeTimeline({ timeline, epoch }: Pick<JournalPart, 'timeline'
   return encodeRecord({ timeline, epoch }, JOURNAL_RECORD_BYTES_MAX)
 }
 
-/** `synced` is the number of bytes that are durable when the row is written. Throws request_invalid if the row is too long. */
+/** `synced` is the number of bytes that are durable before the row counts. Throws request_invalid if the row is too long. */
 export function encodeRow(row: RevocationRow, synced: number = 0): Buffer {
   const record = recordOf(row)
   return encodeRecord(synced > 0 ? { ...record, synced } : record, JOURNAL_RECORD_BYTES_MAX)
 }
 
-/** All records before the first incomplete one; `end` is its offset. Throws schema_newer, log_corrupt. */
-export function decodeJournal(bytes: Buffer): { readonly parts: readonly JournalPart[]; readonly end: number } {
+/**
+ * All records before the first incomplete one; `end` is its offset. Throws schema_newer, and log_corrupt unless the caller
+ * knows of the damage.
+ */
+export function decodeJournal(
+  bytes: Buffer,
+  { isDamageKnown = false }: { readonly isDamageKnown?: boolean } = {},
+): { readonly parts: readonly JournalPart[]; readonly end: number } {
   const parts: JournalPart[] = []
   for (let end = 0; ;) {
     const text = recordAt(bytes, end, JOURNAL_RECORD_BYTES_MAX)
     if (text === undefined) {
-      requireTorn(bytes, end)
+      if (!isDamageKnown) requireTorn(bytes, end)
       return { parts, end }
     }
     if (!take(parts, parseRecord(text))) throw notKnown(end)

@@ -14,13 +14,13 @@
  * | 4 | 4 | CRC-32 of the JSON text |
  * | 8 | n | JSON: {"timeline", "epoch"} or a revocation (shared/verifier/revocation-row.ts), which may have "synced" |
  */
-import { closeSync, constants, fdatasync, fstatSync, openSync, readFileSync, renameSync } from 'node:fs'
+import { closeSync, constants, fdatasync, fstatSync, openSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { promisify } from 'node:util'
 import type { Epoch, Timeline } from '../../shared/ids.ts'
 import type { RevocationRow } from '../../shared/verifier/revocation-row.ts'
 import { syncDirectory, syncFile, writeAt } from '../../shared/files/positional-io.ts'
-import { syncError } from '../../shared/files/storage-errors.ts'
+import { storageError, syncError } from '../../shared/files/storage-errors.ts'
 import type { History } from './history.ts'
 import { decodeJournal, encodeRow, encodeTimeline, journalDamaged, type JournalPart } from './journal-records.ts'
 
@@ -28,6 +28,8 @@ import { decodeJournal, encodeRow, encodeTimeline, journalDamaged, type JournalP
 export const RESERVED_BYTES: number = 1024 * 1024
 /** Above this size the file is rewritten without the rows that durable pages contain. */
 const REWRITE_BYTES = 4 * RESERVED_BYTES
+/** Codes of errors after which rows stay in the file for now. A scrub finds damage and mends it. */
+const NOT_NOW: ReadonlySet<string> = new Set(['disk_full', 'log_corrupt'])
 
 const fdatasyncInBackground = promisify(fdatasync)
 
@@ -52,6 +54,8 @@ export class RevocationJournal {
   /** Throws schema_newer for a whole record that this version does not know, log_corrupt for damage. */
   constructor(path: string) {
     this.#path = path
+    // A file that a crash left unfinished.
+    rmSync(this.#temporary, { force: true })
     this.#fd = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600)
     const bytes = readFileSync(path)
     const { parts, end } = decodeJournal(bytes)
@@ -117,10 +121,28 @@ export class RevocationJournal {
     return [...this.#highest.values()].some((highest) => highest.epoch < epoch)
   }
 
-  /** Drops rows of epochs before this one, which the denials keep. Rows that this version does not understand stay. */
+  /**
+   * Drops rows of epochs before this one, which the denials keep. Rows that this version does not understand stay. Throws
+   * disk_full, io_failed, log_corrupt; then nothing was dropped.
+   */
   dropBefore(epoch: Epoch): void {
-    this.#keep((part) => (part.epoch < epoch ? part.rows.filter(({ kind }) => kind === 'unknown') : part.rows))
+    this.#keep(this.read(), (part) => {
+      return part.epoch < epoch ? part.rows.filter(({ kind }) => kind === 'unknown') : part.rows
+    })
     for (const [timeline, highest] of this.#highest) if (highest.epoch < epoch) this.#highest.delete(timeline)
+  }
+
+  /** The rows before the first damaged record. */
+  readable(): readonly JournalPart[] {
+    return decodeJournal(readFileSync(this.#path).subarray(0, this.#bytes), { isDamageKnown: true }).parts
+  }
+
+  /** Rewrites a damaged file with its readable rows. The caller has made all others durable. Throws disk_full, io_failed. */
+  dropDamaged(): void {
+    const parts = this.readable()
+    this.#keep(parts, ({ rows }) => rows)
+    this.#highest.clear()
+    for (const part of parts) this.#note(part, part.rows)
   }
 
   /**
@@ -141,8 +163,20 @@ export class RevocationJournal {
     return synced
   }
 
-  /** To be called when pages of this timeline up to this number are durable: their rows are not needed here any more. */
+  /**
+   * To be called when pages of this timeline up to this number are durable: their rows are not needed here any more. On a full
+   * disk, and if the file is damaged, rows stay.
+   */
   dropInPages(timeline: Timeline, seq: number): void {
+    try {
+      this.#dropInPages(timeline, seq)
+    } catch (cause) {
+      const error = storageError(cause, 'dropping rows of the revocation journal')
+      if (!NOT_NOW.has(error.code)) throw error
+    }
+  }
+
+  #dropInPages(timeline: Timeline, seq: number): void {
     if ((this.#highest.get(timeline)?.seq ?? Infinity) <= seq) this.#highest.delete(timeline)
     else if (this.#bytes < REWRITE_BYTES) return
     if (this.#highest.size === 0) this.#clear()
@@ -175,29 +209,38 @@ export class RevocationJournal {
   /** Writes the rows that are still needed into a new file and renames it. A crash leaves the old file or the new one. */
   #rewrite(timeline: Timeline, seq: number): void {
     this.#keep(
+      this.read(),
       (part) => (part.timeline === timeline ? part.rows.filter((row) => row.seq > seq) : part.rows),
       this.#bytes / 2,
     )
   }
 
-  /** Keeps the rows that `rowsOf` returns. Does nothing if more than `bytesMax` bytes would be left. */
-  #keep(rowsOf: (part: JournalPart) => readonly RevocationRow[], bytesMax: number = Infinity): void {
+  /**
+   * Keeps the rows that `rowsOf` returns. Each has its own offset as `synced`: the new file is durable before it counts. Does
+   * nothing if more than `bytesMax` bytes would be left.
+   */
+  #keep(
+    parts: readonly JournalPart[],
+    rowsOf: (part: JournalPart) => readonly RevocationRow[],
+    bytesMax: number = Infinity,
+  ): void {
     const records: Buffer[] = []
-    for (const part of this.read()) {
-      const rows = rowsOf(part)
-      if (rows.length > 0) records.push(encodeTimeline(part), ...rows.map((row) => encodeRow(row)))
+    let bytes = 0
+    const push = (record: Buffer): void => {
+      records.push(record)
+      bytes += record.length
     }
-    const kept = Buffer.concat(records)
-    if (kept.length <= bytesMax) this.#replace(kept)
+    for (const part of parts) {
+      const rows = rowsOf(part)
+      if (rows.length > 0) push(encodeTimeline(part))
+      // A row of an unknown kind may have no room for the offset.
+      for (const row of rows) push(encodeRow(row, row.kind === 'unknown' ? 0 : bytes))
+    }
+    if (bytes <= bytesMax) this.#replace(Buffer.concat(records))
   }
 
   #replace(content: Buffer): void {
-    const temporary = `${this.#path}.tmp`
-    const fd = openSync(temporary, 'w+', 0o600)
-    writeAt(fd, content, 0, content.length, 0)
-    syncFile(fd, temporary)
-    renameSync(temporary, this.#path)
-    syncDirectory(dirname(this.#path))
+    const fd = this.#written(content)
     const old = this.#fd
     // A sync of the old file may still run on another thread, so it is closed later. Its rows are durable in the new file.
     void this.#syncing.finally(() => closeSync(old))
@@ -208,6 +251,28 @@ export class RevocationJournal {
     this.#capacity = content.length
     this.#place = undefined
     this.#reserve()
+  }
+
+  /** Gives a new file with this content the name of the journal, durably. Returns its descriptor. */
+  #written(content: Buffer): number {
+    let fd: number | undefined
+    try {
+      fd = openSync(this.#temporary, 'w+', 0o600)
+      writeAt(fd, content, 0, content.length, 0)
+      syncFile(fd, this.#temporary)
+      renameSync(this.#temporary, this.#path)
+      syncDirectory(dirname(this.#path))
+      return fd
+    } catch (error) {
+      if (fd !== undefined) closeSync(fd)
+      // On a full disk other files need the space.
+      rmSync(this.#temporary, { force: true })
+      throw storageError(error, 'rewriting the revocation journal')
+    }
+  }
+
+  get #temporary(): string {
+    return `${this.#path}.tmp`
   }
 
   #wipe(start: number, end: number): void {

@@ -217,6 +217,59 @@ test('an unreadable record before a synced place is damage, stops the start, and
   expect(reopened(path)).toEqual({ 1: [1, 2, 3, 4, 5] })
 })
 
+test('a rewritten journal proves its rows: a byte that changes before the last row is damage', async () => {
+  const path = newPath()
+  const journal = new RevocationJournal(path)
+  journal.append(OURS, rows(1))
+  journal.append(LATER, rows(1, 2, 3))
+  await journal.sync()
+  journal.dropBefore(epoch(2))
+  const end = journal.bytes
+  journal.close()
+  expect(reopened(path)).toEqual({ 2: [1, 2, 3] })
+  const whole = readFileSync(path)
+  const last = whole.lastIndexOf('{', end)
+  for (let at = 0; at < last - 8; at += 5) {
+    const damaged = Buffer.from(whole)
+    damaged[at] = (damaged[at] ?? 0) ^ 0x21
+    writeFileSync(path, damaged)
+    expect(() => new RevocationJournal(path), `byte ${at}`).toThrow(expect.objectContaining({ code: 'log_corrupt' }))
+  }
+})
+
+test('a journal that is damaged while it is open keeps its readable rows, and goes on', async () => {
+  const path = newPath()
+  const journal = new RevocationJournal(path)
+  journal.append(OURS, rows(1, 2))
+  const sound = journal.bytes
+  journal.append(OURS, rows(3, 4))
+  await journal.sync()
+  const bytes = readFileSync(path)
+  bytes[sound + 12] = (bytes[sound + 12] ?? 0) ^ 0x21
+  writeFileSync(path, bytes)
+  expect(journal.readable().flatMap((part) => part.rows.map(({ seq }) => seq))).toEqual([1, 2])
+  journal.dropDamaged()
+  journal.append(OURS, rows(5))
+  await journal.sync()
+  journal.close()
+  expect(reopened(path)).toEqual({ 1: [1, 2, 5] })
+})
+
+test('pages that hold rows of a damaged journal leave them where they are, and end nothing', () => {
+  const path = newPath()
+  const journal = new RevocationJournal(path)
+  onTestFinished(() => journal.close())
+  for (let first = 1; journal.bytes < 4.1 * 1024 * 1024; first += 1_000) {
+    journal.append(OURS, rows(...Array.from({ length: 1_000 }, (_, index) => first + index)))
+  }
+  const bytes = readFileSync(path)
+  bytes[1_000] = (bytes[1_000] ?? 0) ^ 0x21
+  writeFileSync(path, bytes)
+  const before = journal.bytes
+  journal.dropInPages(OURS.timeline, 30_000)
+  expect(journal.bytes).toBe(before)
+})
+
 test('a record that becomes unreadable while the journal is open is damage, not a torn end', () => {
   const path = newPath()
   const journal = new RevocationJournal(path)
