@@ -9,7 +9,7 @@ import { PURGE_ROWS_MAX } from '../shared/limits.ts'
 import type { Log } from '../shared/log.ts'
 import type { Database } from '../shared/sqlite/open-database.ts'
 import { isOutlived } from '../shared/verifier/outlived.ts'
-import { DeletionClock } from './archiver/deletion-clock.ts'
+import { DeletionClock } from '../shared/deletion-clock.ts'
 import type { Purged } from './authority/commands.ts'
 import type { GroupWriter } from './commit-log/group-writer.ts'
 

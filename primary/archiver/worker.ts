@@ -33,7 +33,7 @@ import {
   snapshot,
   type SnapshotOptions,
 } from './files/snapshot.ts'
-import { DeletionClock } from './deletion-clock.ts'
+import { DeletionClock } from '../../shared/deletion-clock.ts'
 import type { CommittedHistory } from './source.ts'
 import type { ArchiverEvent, BackgroundJobName, ChainJobName, JobName, ArchiveWork } from './state.ts'
 import { upload } from './files/upload.ts'

@@ -16,6 +16,7 @@ import {
   type JudgedTime,
   type TimeState,
 } from '../../shared/freshness/credible-time.ts'
+import { DeletionClock } from '../../shared/deletion-clock.ts'
 import { GrantBook } from '../../shared/freshness/grant-book.ts'
 import {
   ageMs,
@@ -61,6 +62,7 @@ export class Freshness {
   readonly workers: GrantBook
   readonly #options: FreshnessOptions
   readonly #reader: ClockReader
+  readonly #deletionClock: DeletionClock
   #holder: HolderState = startHolder({ needsPages: true })
   #time: TimeState
   #send: ((ping: FromStream) => void) | undefined
@@ -74,6 +76,8 @@ export class Freshness {
     this.#options = options
     this.boot = newBootId(entropy)
     this.#reader = new ClockReader(clock)
+    this.#deletionClock = new DeletionClock(clock)
+    this.#deletionClock.startFrom(issueClockMs())
     this.#time = initialTime(this.#reader.read(), { persistedMs: issueClockMs(), accepted: acceptClock })
     this.workers = new GrantBook({
       clock,
@@ -111,6 +115,14 @@ export class Freshness {
 
   time(now: ClockReading): JudgedTime {
     return judgeTime(this.#time, now)
+  }
+
+  /**
+   * The time by which this replica deletes revocations, unix milliseconds; 0 while its time is in doubt. The issue clock, which
+   * raises the latest believed time, does not raise this one.
+   */
+  deletionMs(): number {
+    return this.time(this.now()).credible ? this.#deletionClock.nowMs() : 0
   }
 
   /** Starts pinging on a new connection, with the first ping at once. */

@@ -11,11 +11,11 @@ const OUTLIVING_SECONDS: number = ANCESTORS_MAX * SERVICE_TTL_SECONDS_MAX + PURG
 
 /**
  * The time by which a replica deletes outlived revocations: the issue clock in its pages, because that time has passed for
- * every node with these pages, but never a time after `latestMs`, the latest that this replica believes. The clock of its
- * primary may have been ahead.
+ * every node with these pages, but never a time after `ownMs`, the deletion clock of this replica. The clock of its primary may
+ * have been ahead. The latest time that the replica believes is no bound, because the issue clock raises it.
  */
-export function deletionMs(issueClockMs: number, latestMs: number): number {
-  return Math.min(issueClockMs, Math.floor(latestMs))
+export function deletionMs(issueClockMs: number, ownMs: number): number {
+  return Math.min(issueClockMs, Math.floor(ownMs))
 }
 
 /** Unix seconds. At `nowMs`, revocations of tokens that expired before the returned time are outlived. */

@@ -3,8 +3,8 @@
  * CLOCK_JUMP_MS_MAX. So a wall clock that jumps forward deletes nothing early. After a long stop this clock is late, and some
  * deletes wait for a later start.
  */
-import type { Clock } from '../../shared/clock.ts'
-import { CLOCK_JUMP_MS_MAX } from '../../shared/limits.ts'
+import type { Clock } from './clock.ts'
+import { CLOCK_JUMP_MS_MAX } from './limits.ts'
 
 export class DeletionClock {
   readonly #clock: Clock
