@@ -9,7 +9,7 @@ import { parsePeerId } from '../shared/channel/peer-id.ts'
 import { RpcClient } from '../shared/channel/rpc-client.ts'
 import type { Profile, ProfileNode } from '../shared/config/profile.ts'
 import type { Host } from '../shared/service/host.ts'
-import { KNOWS_CONFIGURED, KNOWS_SIGNED } from '../shared/protocol/known-revocations.ts'
+import { KNOWS_CONFIGURED, KNOWS_SIGNED, KNOWS_UNREAD } from '../shared/protocol/known-revocations.ts'
 import type { NodeStatus } from '../shared/protocol/status.ts'
 
 /**
@@ -45,7 +45,7 @@ export function adminOver({ cluster, identity, host }: AdminCaller, channel: Cha
     const peerId = parsePeerId(node.peer_id)
     const to = { address: node.address, peerId, identity, cluster, clock, transport }
     // A node sends a newer field of an answer only to a caller that lists it here, so that older callers keep working.
-    const hello = { understands: [KNOWS_CONFIGURED, KNOWS_SIGNED] }
+    const hello = { understands: [KNOWS_CONFIGURED, KNOWS_SIGNED, KNOWS_UNREAD] }
     const client = new RpcClient(await dial({ ...to, channel, hello }), { clock })
     try {
       return await use((method, params) => client.call(method, params, { timeoutMs: TIMEOUT_MS }))

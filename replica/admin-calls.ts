@@ -4,7 +4,7 @@ import type { Connection } from '../shared/channel/connection.ts'
 import { understands } from '../shared/channel/hello.ts'
 import type { RpcMethod } from '../shared/channel/rpc-server.ts'
 import { readConfigured } from '../shared/database/configured.ts'
-import { KNOWS_CONFIGURED, KNOWS_SIGNED } from '../shared/protocol/known-revocations.ts'
+import { KNOWS_CONFIGURED, KNOWS_SIGNED, KNOWS_UNREAD } from '../shared/protocol/known-revocations.ts'
 import type { ReloadResult } from '../shared/protocol/reload.ts'
 import type { SignedPosition } from '../shared/protocol/signed-position.ts'
 import type { ReplicaStatus } from '../shared/protocol/status.ts'
@@ -38,8 +38,8 @@ export function adminCalls(
   return {
     status: allowance.guarded('reading', status),
     reload: allowance.guarded('scanning', () => reload(remotePeer)),
-    'revocations.known': allowance.guarded('scanning', (value) => ({
-      ...knownRevocations(known(), value),
+    'revocations.known': allowance.guarded('scanning', async (value) => ({
+      ...(await knownRevocations(known, value, understands(hello, KNOWS_UNREAD))),
       ...negotiatedFields(known()),
     })),
     'audit.verify': allowance.guarded('scanning', (value) => answerAuditVerify(known().source?.reader, value)),

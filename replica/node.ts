@@ -118,11 +118,21 @@ function reloadReplica({ options, peers: registry }: Pick<ReplicaParts, 'options
   return { peers: registry.replace(peers, { openVerify }), applied, restart: differingKeys(started, rest) }
 }
 
-function knownSources({ options, tables, copy, denials, journal }: ReplicaParts): KnownSources {
+function knownSources({
+  options,
+  host,
+  tables,
+  copy,
+  pageScrub,
+  denials,
+  journal,
+  lostJournal,
+}: ReplicaParts): KnownSources {
   const { source } = tables
   const { applied } = copy
   const { generation, bytes } = journal
-  return { source, applied, denials, journal: { path: fileIn(options, 'journal'), generation, bytes } }
+  const path = fileIn(options, 'journal')
+  return { source, applied, denials, journal: { path, generation, bytes }, lostJournal, pageScrub, timers: host.clock }
 }
 
 function statusOf(parts: ReplicaParts): ReplicaStatus {

@@ -39,6 +39,8 @@ export interface Evidence {
   /** The positions that a running replica reports, stated and signed; undefined for other places. */
   readonly reported?: ReportedPositions | undefined
   readonly revocations: readonly RevocationColumns[]
+  /** In words: parts of its files that a running replica cannot read. Such a replica is no witness. */
+  readonly unread?: readonly string[] | undefined
   readonly issueClockMs: number
   /** The longest lease that was ever granted, milliseconds: a holder of one may still judge under it. */
   readonly leaseMsMax: number

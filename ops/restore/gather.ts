@@ -19,7 +19,6 @@ import { type RunningCluster, statusOf } from '../admin.ts'
 import { differencesOf, type Repaired } from './repaired.ts'
 import { beyondText, filesBeyond, rebuildBeyond } from './beyond-head.ts'
 import { withinBounds } from './bounds.ts'
-import type { Unsigned } from '../../shared/database/unsigned.ts'
 import type { PendingRevocations } from './carry-over.ts'
 import { journalRemarks } from './copied-replica.ts'
 import { compareCopy } from './copies.ts'
@@ -144,6 +143,7 @@ class Gathering {
     try {
       const found = await read()
       if (found !== undefined) this.evidence.push(found)
+      this.unread.push(...(found?.unread ?? []).map((text) => `${what} cannot read a part of its files: ${text}`))
     } catch (error) {
       if (error instanceof MacaroondError && (error.kind === 'conflict' || isScratchFailure(error))) throw error
       this.unread.push(`${what} cannot be read: ${reportOf(error).message}`)
@@ -181,18 +181,50 @@ class Gathering {
     const { archive, publicKey, nowMs } = this.#options
     const compared = compareCopy(copy, { publicKey, archived: archivedIn(archive), nowMs })
     const isOldDisk = from === 'old disk' && copy.role === 'primary'
-    const evidence = copyEvidence(
-      { from, source: { kind: isOldDisk ? 'old disk' : 'copy' }, signed: compared.signed },
-      copy,
-    )
-    if (compared.problem === undefined) {
-      const remarks = [...compared.remarks, ...journalRemarks(copy)]
-      this.remarks.push(...remarks.map((remark) => `${from}: ${remark}`))
-      return evidence && this.#audited(evidence, copy.database)
+    const kind = isOldDisk ? 'old disk' : 'copy'
+    if (compared.problem !== undefined) {
+      this.unread.push(`${what} is not believed: ${compared.problem}`)
+      this.#keepDoubted(from, copy)
+      return undefined
     }
-    this.unread.push(`${what} is not believed: ${compared.problem}`)
-    if (evidence !== undefined) this.doubted.push({ from, revocations: unsignedOf(copy, orgsOf([evidence])) })
-    return undefined
+    const pages = readDatabase({ from, source: { kind }, signed: compared.signed }, copy.database)
+    if (pages === undefined) return undefined
+    const orgOfKey = orgsOf([pages])
+    const ahead = this.#part(from, 'journal', () => {
+      const rows = revocationsOfJournal(copy.journal ?? NO_JOURNAL, orgOfKey)
+      this.remarks.push(...journalRemarks(copy).map((remark) => `${from}: ${remark}`))
+      return rows
+    })
+    const denied = this.#part(from, 'denials', () =>
+      denialsOf(copy, forgottenIn(copy)).map(({ columns }) => requireUnderstood(columns)),
+    )
+    this.remarks.push(...compared.remarks.map((remark) => `${from}: ${remark}`))
+    return this.#audited({ ...pages, revocations: [...pages.revocations, ...ahead, ...denied] }, copy.database)
+  }
+
+  /** Keeps the revocations of a copy that is not believed: they wait for an operator. */
+  #keepDoubted(from: string, copy: NodeCopy): void {
+    const origin = { from, source: { kind: 'copy' }, signed: false } as const
+    const read = this.#part(from, 'pages', () => {
+      const pages = readDatabase(origin, copy.database)
+      return pages === undefined ? [] : [{ pages, rows: withReader(from, copy.database, unsignedIn) }]
+    })
+    const orgOfKey = orgsOf(read.map(({ pages }) => pages))
+    const ahead = this.#part(from, 'journal', () => unsignedInJournal(copy.journal ?? NO_JOURNAL, orgOfKey))
+    // Its pages are not believed, so their list of given-up denials hides none.
+    const denied = this.#part(from, 'denials', () => denialsOf(copy, NOTHING_FORGOTTEN))
+    this.doubted.push({ from, revocations: [...read.flatMap(({ rows }) => rows), ...ahead, ...denied] })
+  }
+
+  /** Reads one of a copy's files. A file that cannot be read is a line in `unread`, and hides none of the others. */
+  #part<T>(from: string, name: string, read: () => readonly T[]): readonly T[] {
+    try {
+      return read()
+    } catch (error) {
+      if (error instanceof MacaroondError && (error.kind === 'conflict' || isScratchFull(error))) throw error
+      this.unread.push(`the ${name} of ${from} cannot be read: ${reportOf(error).message}`)
+      return []
+    }
   }
 
   /**
@@ -205,9 +237,8 @@ class Gathering {
     const evidence = readDatabase({ from: DAMAGED, source: { kind }, signed }, pages.path)
     this.remarks.push(...pages.remarks)
     try {
-      const orgOfKey = orgsOf(evidence === undefined ? [] : [evidence])
       if (existsSync(copy.database) && withReader(DAMAGED, copy.database, isOfMacaroond))
-        this.doubted.push({ from: 'the damaged pages', revocations: unsignedOf(copy, orgOfKey) })
+        this.doubted.push({ from: 'the damaged pages', revocations: withReader(DAMAGED, copy.database, unsignedIn) })
     } catch (error) {
       this.remarks.push(`revocations cannot be read from the damaged pages themselves: ${reportOf(error).message}`)
     }
@@ -282,21 +313,10 @@ function withReader<T>(from: string, path: string, use: (db: ReturnType<typeof o
   }
 }
 
-function copyEvidence(who: EvidenceOrigin, copy: NodeCopy): Evidence | undefined {
-  const pages = readDatabase(who, copy.database)
-  if (pages === undefined) return undefined
-  const ahead = copy.journal === undefined ? [] : revocationsOfJournal(copy.journal, orgsOf([pages]))
-  const denied = denialsOf(copy).map(({ columns }) => requireUnderstood(columns))
-  return { ...pages, revocations: [...pages.revocations, ...ahead, ...denied] }
-}
-
 /** The copied denials, without those that an operator has given up. Throws log_corrupt. */
-function denialsOf({ folder, database }: NodeCopy): readonly Denial[] {
+function denialsOf({ folder }: NodeCopy, forgotten: ForgottenNumbers): readonly Denial[] {
   const path = join(folder, DENIALS)
   if (!existsSync(path)) return []
-  const forgotten = new ForgottenNumbers(
-    withReader('the copy', database, (db) => readForgotten(db, new MetaReader(db).read().schema)),
-  )
   const reader = new DenialsReader(path)
   try {
     const denials = [...reader.rows()].map(({ denial }) => denial)
@@ -306,12 +326,14 @@ function denialsOf({ folder, database }: NodeCopy): readonly Denial[] {
   }
 }
 
-/** All revocations of a copy that is not believed. They wait for an operator. */
-function unsignedOf(copy: NodeCopy, orgOfKey: OrgOfKey): readonly Unsigned[] {
-  const pages = withReader('the copy', copy.database, unsignedIn)
-  const ahead = copy.journal === undefined ? [] : unsignedInJournal(copy.journal, orgOfKey)
-  return [...pages, ...ahead, ...denialsOf(copy)]
+function forgottenIn({ database }: NodeCopy): ForgottenNumbers {
+  return new ForgottenNumbers(
+    withReader('the copy', database, (db) => readForgotten(db, new MetaReader(db).read().schema)),
+  )
 }
+
+const NO_JOURNAL: Buffer = Buffer.alloc(0)
+const NOTHING_FORGOTTEN = new ForgottenNumbers([])
 
 /** The org of each root key in the databases that were read. */
 function orgsOf(evidence: readonly Evidence[]): OrgOfKey {

@@ -39,6 +39,7 @@ export async function evidenceOfReplica(
 ): Promise<Evidence> {
   return admin(replica, async (call) => {
     const revocations: RevocationColumns[] = []
+    const unread = new Set<string>()
     let answer: KnownResult | undefined
     let calls = 0
     for (let after: number | null = 0; after !== null;) {
@@ -48,6 +49,7 @@ export async function evidenceOfReplica(
       // If the replica changed its epoch between two answers, or had no pages at the first and has some now, ask again from the
       // start. Rows that come twice count once.
       after = before === undefined || epochOf(before) === epochOf(answer) ? answer.next : 0
+      for (const text of answer.unread ?? []) unread.add(text)
       for (const columns of answer.rows) revocations.push(requireUnderstood(columns))
       for (const row of answer.journal) revocations.push(toColumns(row, orgOfKey))
     }
@@ -59,7 +61,15 @@ export async function evidenceOfReplica(
     const configured = answer?.configured ?? undefined
     const signed = publicKey && answer?.signed ? checkPosition(publicKey, cluster, answer.signed)?.position : undefined
     const reported = parsed && { stated: parsed, signed }
-    const reportedFacts = { position: parsed, reported, revocations, issueClockMs, leaseMsMax, configured }
+    const reportedFacts = {
+      position: parsed,
+      reported,
+      revocations,
+      issueClockMs,
+      leaseMsMax,
+      configured,
+      unread: [...unread],
+    }
     return { from, source, signed: false, cluster, database: undefined, ...reportedFacts }
   })
 }

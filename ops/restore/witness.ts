@@ -90,8 +90,8 @@ function isNaming({ configured }: Evidence): boolean {
   return configured !== undefined
 }
 
-function answered({ source, position }: Evidence, peerId: string, epoch: number): boolean {
-  return source.kind === 'replica' && source.peerId === peerId && position?.epoch === epoch
+function answered({ source, position, unread = [] }: Evidence, peerId: string, epoch: number): boolean {
+  return source.kind === 'replica' && source.peerId === peerId && position?.epoch === epoch && unread.length === 0
 }
 
 function isUpTo(a: EpochTxid, b: EpochTxid): boolean {

@@ -3,6 +3,8 @@ import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 
 const PREFIX = 'damaged-'
+/** `damaged-NUMBER-TIME`; earlier versions wrote `damaged-TIME`. The time is for people only: a clock may be set back. */
+const NAME = /^damaged-(\d+)(?:-\d+)?$/
 /** Number of folders kept: the oldest shows how the damage began, and denials are read from the newest. */
 const KEEP = 2
 
@@ -12,16 +14,15 @@ const KEEP = 2
  * and accept revoked tokens (S3).
  */
 export function moveAside(folder: string, names: readonly string[], nowMs: number): string {
-  const target = join(folder, `${PREFIX}${nowMs}`)
+  const number = (foldersIn(folder).at(-1)?.number ?? 0) + 1
+  const target = join(folder, `${PREFIX}${number}-${nowMs}`)
   mkdirSync(target, { mode: 0o700 })
   for (const name of names) {
     if (existsSync(join(folder, name))) renameSync(join(folder, name), join(target, name))
   }
-  const kept = readdirSync(folder)
-    .filter((name) => name.startsWith(PREFIX))
-    .toSorted()
-  for (const old of kept.slice(1, Math.max(1, kept.length - KEEP + 1))) {
-    rmSync(join(folder, old), { recursive: true, force: true })
+  const kept = foldersIn(folder)
+  for (const { name } of kept.slice(1, Math.max(1, kept.length - KEEP + 1))) {
+    rmSync(join(folder, name), { recursive: true, force: true })
   }
   return target
 }
@@ -42,9 +43,15 @@ export function finishMovingAside(folder: string, names: readonly string[], nowM
 
 /** Path of the file that was moved aside last; undefined if there is none. */
 export function lastMovedAside(folder: string, name: string): string | undefined {
-  const paths = readdirSync(folder)
-    .filter((entry) => entry.startsWith(PREFIX))
-    .toSorted()
-    .map((entry) => join(folder, entry, name))
+  const paths = foldersIn(folder).map((aside) => join(folder, aside.name, name))
   return paths.findLast((path) => existsSync(path))
+}
+
+/** The folders of moved databases, in the order in which they were made. */
+function foldersIn(folder: string): readonly { readonly name: string; readonly number: number }[] {
+  const numbered = readdirSync(folder).flatMap((name) => {
+    const number = NAME.exec(name)?.[1]
+    return number === undefined ? [] : [{ name, number: Number(number) }]
+  })
+  return numbered.toSorted((a, b) => a.number - b.number)
 }

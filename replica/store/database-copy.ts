@@ -31,12 +31,20 @@ export interface DatabaseCopyOptions {
   readonly onReopened: (copy: OpenCopy | undefined) => void
 }
 
-/** Called before a snapshot replaces the state `before` (undefined for an unusable copy). It calls `install`, or throws. */
-export type Installing = (
-  next: AppliedState,
-  before: AppliedState | undefined,
-  install: () => Promise<void>,
-) => Promise<void>
+/** A snapshot that is about to replace the pages. */
+export interface Replacement {
+  readonly next: AppliedState
+  /** The state of the pages; undefined if they are damaged or if there are none. */
+  readonly before: AppliedState | undefined
+  /** The newest state that was ever recorded, also if the pages are damaged; undefined for a new replica. */
+  readonly recorded: AppliedState | undefined
+}
+
+/** Called before a snapshot replaces the pages. It calls `install`, or throws. */
+export type Installing = (replacement: Replacement, install: () => Promise<void>) => Promise<void>
+
+/** `stopped`: the pages were replaced during the scrub, or it was aborted. */
+export type ScrubOutcome = 'sound' | 'damaged' | 'stopped'
 
 const BUSY_PAUSE_MS = 5
 /** A write transaction of another program on the copy is logged after this time. */
@@ -67,6 +75,11 @@ export class DatabaseCopy {
 
   get applied(): AppliedState | undefined {
     return this.#applied
+  }
+
+  /** The newest state that was ever recorded, also if the pages are damaged; undefined for a new replica. */
+  get recorded(): AppliedState | undefined {
+    return this.#applied ?? this.#record.newest()
   }
 
   get walBytes(): number {
@@ -100,7 +113,8 @@ export class DatabaseCopy {
   /** Replaces all pages by those of a snapshot, which is one transaction for readers. */
   async install(snapshot: SnapshotFile, pageCount: number, next: AppliedState): Promise<void> {
     assert(this.#installing !== undefined, 'beforeInstall is called before the first snapshot is installed')
-    await this.#installing(next, this.#applied, async () => {
+    const replacement = { next, before: this.#applied, recorded: this.recorded }
+    await this.#installing(replacement, async () => {
       this.#record.append(next)
       this.#record.sync()
       if (this.#open === undefined) await this.#build(snapshot, pageCount)
@@ -124,10 +138,11 @@ export class DatabaseCopy {
     return outcome.kind === 'pinned' ? 'pinned' : 'reader'
   }
 
-  /** Reads every page and compares the checksum. A damaged copy has no position any more. */
-  async scrub(signal: AbortSignal): Promise<'sound' | 'damaged' | 'stopped'> {
+  /** Reads every page and compares the checksum. A damaged copy has no position any more. Without pages: sound. */
+  async scrub(signal: AbortSignal): Promise<ScrubOutcome> {
     const checksums = this.#checksums
-    if (this.#open === undefined || checksums === undefined) return 'sound'
+    if (this.#open === undefined) return 'sound'
+    if (checksums === undefined) return 'damaged'
     const expected = checksums.checksum
     const found = await checksumOf(PageSource.pin(this.#open.file), this.#options.clock, signal)
     // A snapshot was installed during the scrub and replaced the pages that were read.

@@ -48,6 +48,11 @@ export class PositionRecord {
     )
   }
 
+  /** The record that was written last; undefined if there is none. */
+  newest(): AppliedState | undefined {
+    return readAppliedStates(this.#path).at(-1)
+  }
+
   append(applied: AppliedState): void {
     if (this.#bytes >= FILE_BYTES_MAX) this.#bytes = this.#rewrite(readAppliedStates(this.#path).slice(-RECORDS_KEPT))
     // Written at an offset, so that the next record overwrites one that a full disk cut short.

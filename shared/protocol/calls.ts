@@ -154,7 +154,10 @@ export const REPLICA_CALLS: Readonly<Record<'admin' | 'verify' | 'feed', Readonl
       bound: `${SIGN_CALLS_IN_FLIGHT_MAX.reading} calls in flight a peer; operators only`,
     },
     reload: { cost: RELOAD, bound: OPERATORS },
-    'revocations.known': { cost: 'one page of revocations', bound: OPERATORS },
+    'revocations.known': {
+      cost: 'one page of revocations; once in a walk, a comparison of all pages, which all callers share',
+      bound: OPERATORS,
+    },
     'audit.verify': { cost: AUDIT_SLICE, bound: OPERATORS },
     'audit.list': { cost: AUDIT_SLICE, bound: OPERATORS },
   },

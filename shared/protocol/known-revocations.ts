@@ -1,7 +1,8 @@
 /**
  * The `revocations.known` call on a replica's `admin` channel, used by a restore: returns every revocation that this replica
- * has acknowledged and still has. It reads denials, then journal, then pages. Rows move towards the pages, so none is missed.
- * They move back to the denials only when a history is undone; then the replica begins the walk again.
+ * has acknowledged and still has. It reads denials, then journal, then pages, which it compares with their checksum first. Rows
+ * move towards the pages, so none is missed. They move back to the denials only when a history is undone; then the replica
+ * begins the walk again.
  */
 import { DURABILITY_LEVELS } from '../database/durability-level.ts'
 import { z } from 'zod'
@@ -32,6 +33,8 @@ export interface KnownResult {
   readonly signed?: SignedPosition | null | undefined
   /** Rows of the journal. The pages may have the same revocation too. */
   readonly journal: readonly RevocationRow[]
+  /** In words: parts of its files that it cannot read; only for callers whose hello has `KNOWS_UNREAD`. */
+  readonly unread?: readonly string[] | undefined
   /** `after` of the next call; null if these were the last rows. */
   readonly next: number | null
 }
@@ -67,6 +70,7 @@ const configured: z.ZodType<Configured> = z.object({
 /** Words for `understands` in a caller's hello on the `admin` channel. */
 export const KNOWS_CONFIGURED = 'configured'
 export const KNOWS_SIGNED = 'signed-position'
+export const KNOWS_UNREAD = 'unread'
 
 export const revocationColumns: z.ZodType<RevocationColumns> = z.custom<RevocationColumns>(isRevocationColumns)
 
@@ -78,5 +82,6 @@ export const knownResult: z.ZodType<KnownResult> = z.object({
   journal: z.array(revocationRow),
   configured: configured.nullish(),
   signed: signedPosition.nullish(),
+  unread: z.array(z.string().max(1_000)).max(10).optional(),
   next: z.number().int().nullable(),
 })

@@ -9,6 +9,7 @@ import {
   entriesOf,
   type Fixture,
   flip,
+  flipRevocation,
   type Left,
   newestLog,
   plantView,
@@ -27,6 +28,7 @@ export type Source =
   | 'unsigned archive'
   | 'replica’s copy'
   | 'copy and archive'
+  | 'running replica'
   | 'old disk'
   | 'primary, repaired'
 
@@ -136,6 +138,18 @@ const FORGED = [
     ],
   ]),
 ]
+
+/** Changed while the replica runs. Its primary is gone, and the restore asks it. */
+const RUNNING = of('running replica', [
+  ['row edited', 'asks', 'the disk changed pages of this replica', ({ replica }) => flipRevocation(replica)],
+  [
+    'journal damaged',
+    'asks',
+    'the revocation journal is damaged',
+    ({ replica }) => flip(join(replica, 'revocations.journal'), 200),
+  ],
+  ['denials damaged', 'asks', 'denials is damaged', ({ replica }) => flip(join(replica, 'denials'), 200)],
+])
 
 const DISK = of('old disk', [
   ['row deleted', 'asks', 'its log says', ({ primary }) => sql(primary, NEWEST)],
@@ -295,7 +309,7 @@ const UNSIGNED = of('unsigned archive', [
   ['file removed at the end', 'tells', 'on your word alone', ({ archive }) => rmSync(segmentsOf(archive).at(-1)!)],
 ])
 
-export const CASES: readonly Case[] = [...SIGNED, ...UNSIGNED, ...REPLICA, ...FORGED, ...DISK, ...REPAIRED]
+export const CASES: readonly Case[] = [...SIGNED, ...UNSIGNED, ...REPLICA, ...FORGED, ...RUNNING, ...DISK, ...REPAIRED]
 
 const SAYS: Readonly<Record<Said, string>> = {
   refuses: 'refused',

@@ -2,11 +2,13 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { DenialsWriter } from '../../../replica/denials/file.ts'
+import { epoch, timeline } from '../../../shared/ids.ts'
 import { openReader } from '../../../shared/sqlite/open-database.ts'
 import { fingerprint } from '../../chaos/archive/restore-process.ts'
 import { commandLine, type Ran } from '../../integration/cli/command.ts'
 import { scratch } from '../../integration/cluster/harness.ts'
-import { buildFixture, copyOf, type Fixture, type Left, repairArgs } from './damage.ts'
+import { buildFixture, copyOf, damageJournal, type Fixture, type Left, repairArgs, startReplica } from './damage.ts'
 import { type Case, CASES, damageTable, type Said, type Source } from './damage-cases.ts'
 
 function sourceArgs(source: Source, { primary, replica, archive }: Left, key: string): readonly string[] {
@@ -19,6 +21,8 @@ function sourceArgs(source: Source, { primary, replica, archive }: Left, key: st
       return ['--from-replica', replica, '--key', key]
     case 'copy and archive':
       return ['--from-replica', replica, '--archive', archive, '--key', key]
+    case 'running replica':
+      return ['--archive', archive, '--key', key]
     case 'old disk':
       return ['--archive', archive, '--key', key, '--old-data', primary]
     case 'primary, repaired':
@@ -55,13 +59,38 @@ async function repaired({ said }: Pick<Case, 'said'>, left: Left, { key, revoked
 }
 
 /** With the head accepted, but where that is what is to be asked: then nothing hides behind the question. */
-async function restored({ source, said }: Pick<Case, 'source' | 'said'>, left: Left, key: string): Promise<Ran> {
+async function restored(
+  { source, said }: Pick<Case, 'source' | 'said'>,
+  left: Left,
+  key: string,
+  more: readonly string[] = [],
+): Promise<Ran> {
   const output = join(scratch(), 'restored.db')
   const accept = said === 'asks for the head' ? [] : ['--accept-head']
-  const ran = await commandLine(['restore', ...sourceArgs(source, left, key), '--output', output, ...accept, '--json'])
+  const args = [...sourceArgs(source, left, key), ...more, '--output', output, ...accept, '--json']
+  const ran = await commandLine(['restore', ...args])
   expect(existsSync(output)).toBe(ran.status === 0)
   rmSync(output, { force: true })
   return ran
+}
+
+async function ranOn(one: Case, left: Left, fixture: Fixture): Promise<Ran> {
+  if (one.source === 'running replica') return asked(one, left, fixture)
+  one.harm(left, fixture)
+  return one.source === 'primary, repaired' ? repaired(one, left, fixture) : restored(one, left, fixture.key)
+}
+
+/** The replica runs when the damage is done, and what it told undamaged changes nothing. */
+async function asked(one: Case, left: Left, fixture: Fixture): Promise<Ran> {
+  const { profile, stop } = await startReplica(left, fixture.key)
+  try {
+    const sound = await restored({ source: one.source, said: 'nothing' }, left, fixture.key, ['--profile', profile])
+    expect(saidBy(sound), sound.stdout).toMatchObject({ said: 'nothing' })
+    one.harm(left, fixture)
+    return await restored(one, left, fixture.key, ['--profile', profile])
+  } finally {
+    await stop()
+  }
 }
 
 test('every kind of damage to a source of a restore is refused, asked about or reported', async () => {
@@ -75,15 +104,35 @@ test('every kind of damage to a source of a restore is refused, asked about or r
   const wrong: string[] = []
   for (const one of CASES) {
     const left = copyOf(fixture.now)
-    one.harm(left, fixture)
-    const repairs = one.source === 'primary, repaired'
-    const ran = repairs ? await repaired(one, left, fixture) : await restored(one, left, fixture.key)
+    const ran = await ranOn(one, left, fixture)
     const { said, text } = saidBy(ran)
     if (said !== one.said || !new RegExp(one.words).test(text))
       wrong.push(`${one.source}, ${one.damage}: ${said}: ${text}`)
   }
   expect(wrong).toEqual([])
 }, 120_000)
+
+test('what is damaged in a copy hides nothing else of it', async () => {
+  const fixture = await buildFixture()
+  const left = copyOf(fixture.now)
+  damageJournal(left.replica)
+  const denied = '7'.repeat(48)
+  const denials = new DenialsWriter(join(left.replica, 'denials'))
+  const columns = { kind: 'token', org: 'acme', key: { hex: denied }, at_ms: 1, expires_at: 0, actor: 'op', reason: '' }
+  denials.add({ timeline: timeline('dd'.repeat(16)), epoch: epoch(0), seq: 1, columns })
+  await denials.finish()
+  const output = join(scratch(), 'restored.db')
+  const args = ['--from-replica', left.replica, '--key', fixture.key, '--output', output, '--accept-head']
+  expect((await commandLine(['restore', ...args, '--json'])).json<Document>().error).toMatchObject({
+    code: 'restore_unconfirmed',
+    message: expect.stringMatching(/the journal of the replica’s copy cannot be read.*was whole before/) as string,
+  })
+  expect((await commandLine(['restore', ...args, '--yes'])).status).toBe(0)
+  const db = openReader(output)
+  const revoked = db.prepare<[], string>('SELECT lower(hex(key)) FROM revocations').pluck().all()
+  db.close()
+  expect([revoked.length, revoked.includes(denied)]).toEqual([fixture.revoked + 1, true])
+}, 60_000)
 
 const RUNBOOK = join(import.meta.dirname, '../../../ops/RUNBOOK.md')
 const [BEGIN, END] = [

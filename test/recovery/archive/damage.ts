@@ -2,6 +2,9 @@
 import { cpSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
+import { DenialsWriter } from '../../../replica/denials/file.ts'
+import { replicaConfig } from '../../../replica/config.ts'
+import { Replica } from '../../../replica/node.ts'
 import { encodeRow, encodeTimeline } from '../../../replica/revocations/journal-records.ts'
 import { segmentKey } from '../../../shared/archive/layout.ts'
 import { epoch, timeline, txid } from '../../../shared/ids.ts'
@@ -12,8 +15,22 @@ import { archiveConfig } from '../../../primary/archiver/config.ts'
 import { createIdentityFile } from '../../../shared/channel/identity.ts'
 import { systemEntropy } from '../../../shared/clock.ts'
 import { PageChecksums } from '../../../shared/ltx/rolling-checksum.ts'
+import { checkConfig } from '../../../shared/config/read-config.ts'
+import { MetaReader } from '../../../shared/database/meta.ts'
+import { RevocationLog } from '../../../shared/database/revocation-log.ts'
+import { silentLog } from '../../../shared/log.ts'
+import { columnsOfRow } from '../../../shared/protocol/denials.ts'
 import { openReader, openWritable } from '../../../shared/sqlite/open-database.ts'
-import { Cluster, CLUSTER, scratch, until } from '../../integration/cluster/harness.ts'
+import {
+  Cluster,
+  CLUSTER,
+  identityOf,
+  KEK,
+  peerEntry,
+  scratch,
+  seedOf,
+  until,
+} from '../../integration/cluster/harness.ts'
 
 const PAGE_BYTES = 4096
 const RECORD_BYTES = 40
@@ -110,6 +127,65 @@ export async function repairArgs({ primary, archive }: Left, key: string): Promi
   const asked = { authority_key: key, identity, primary: { address: nobody, peer_id: peerId } }
   writeFileSync(profile!, stringify({ cluster: CLUSTER, ...asked }))
   return ['repair', '--config', config!, '--profile', profile!]
+}
+
+/**
+ * Starts the replica on its folder, whose primary is gone; journal and denials hold its revocations too. Resolves with the
+ * profile of an operator who can ask it.
+ */
+export async function startReplica(
+  { replica }: Left,
+  key: string,
+): Promise<{ readonly profile: string; readonly stop: () => Promise<void> }> {
+  await fillJournalAndDenials(replica)
+  const nobody = { address: '127.0.0.1:1', peer_id: identityOf('primary').peerId }
+  const own = { cluster: CLUSTER, region: 'fra', data: replica, identity: 'unused', kek: { env: 'UNUSED' } }
+  const peers = [peerEntry('operator', { role: 'operator' })]
+  const config = checkConfig('replica.toml', { ...own, listen: '127.0.0.1:0', primary: nobody, peers }, replicaConfig)
+  const options = { config, identity: identityOf('fra'), kek: KEK, log: silentLog, reread: () => config }
+  const running = await Replica.start(options)
+  const folder = scratch()
+  const [profile, identity] = [join(folder, 'operator.toml'), join(folder, 'operator.key')]
+  await createIdentityFile(identity, { bytes: () => Buffer.from(seedOf('operator')), uniform: () => 0 })
+  const replicas = [{ region: 'fra', address: running.address, peer_id: identityOf('fra').peerId }]
+  writeFileSync(profile, stringify({ cluster: CLUSTER, identity, authority_key: key, primary: nobody, replicas }))
+  return { profile, stop: () => running.stop() }
+}
+
+async function fillJournalAndDenials(replica: string): Promise<void> {
+  const db = openReader(database(replica))
+  const { timeline: line, epoch: own } = new MetaReader(db).read()
+  const rows = new RevocationLog(db).after(0, 100)
+  db.close()
+  const journal = join(replica, 'revocations.journal')
+  const space = Buffer.alloc(readFileSync(journal).length)
+  Buffer.concat([encodeTimeline({ timeline: line, epoch: own }), ...rows.map((row) => encodeRow(row))]).copy(space)
+  writeFileSync(journal, space)
+  const denials = new DenialsWriter(join(replica, 'denials'))
+  for (const row of rows) {
+    if (row.kind === 'unknown') continue
+    denials.add({
+      timeline: timeline('dd'.repeat(16)),
+      epoch: epoch(0),
+      seq: row.seq,
+      columns: columnsOfRow(row, 'acme'),
+    })
+  }
+  await denials.finish()
+}
+
+/** Changes the newest revocation wherever the files of the database have it, in place. */
+export function flipRevocation(folder: string): void {
+  const aside = scratch()
+  for (const suffix of ['', '-wal']) cpSync(database(folder) + suffix, join(aside, `macaroond.db${suffix}`))
+  const db = openReader(database(aside))
+  const key = db.prepare<[], Buffer>('SELECT key FROM revocations ORDER BY seq DESC LIMIT 1').pluck().get()
+  db.close()
+  if (key === undefined) throw new Error('there is no revocation')
+  for (const path of [database(folder), `${database(folder)}-wal`]) {
+    const bytes = readFileSync(path)
+    for (let at = bytes.indexOf(key); at !== -1; at = bytes.indexOf(key, at + 1)) flip(path, at + key.length - 1)
+  }
 }
 
 const database = (folder: string): string => join(folder, 'macaroond.db')

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { finishMovingAside, lastMovedAside, moveAside } from '../../../replica/store/damaged.ts'
 import { DATABASE_FILES, DATABASE_NAME } from '../../../replica/store/open-copy.ts'
@@ -18,7 +18,7 @@ test('a damaged database is moved aside with its WAL and wal-index', () => {
   const aside = moveAside(data, DATABASE_FILES, 1)
   expect(readdirSync(aside).toSorted()).toEqual(DATABASE_FILES.toSorted())
   expect(readFileSync(join(aside, DATABASE_NAME), 'utf8')).toBe(DATABASE_NAME)
-  expect(readdirSync(data)).toEqual(['damaged-1'])
+  expect(readdirSync(data)).toEqual(['damaged-1-1'])
 })
 
 /** Runs `moveAside` in a process that is killed at its n-th rename. */
@@ -42,10 +42,10 @@ test.each([1, 2])('a kill at rename %i leaves no database without its WAL, and t
   killedAt(data, at)
   expect(existsSync(join(data, DATABASE_NAME))).toBe(false)
   finishMovingAside(data, DATABASE_FILES, 2)
-  expect(readdirSync(data)).toEqual(['damaged-1'])
+  expect(readdirSync(data)).toEqual(['damaged-1-1'])
   // With its WAL: what it refused last may be in there alone.
-  expect(readdirSync(join(data, 'damaged-1')).toSorted()).toEqual(DATABASE_FILES.toSorted())
-  expect(lastMovedAside(data, DATABASE_NAME)).toBe(join(data, 'damaged-1', DATABASE_NAME))
+  expect(readdirSync(join(data, 'damaged-1-1')).toSorted()).toEqual(DATABASE_FILES.toSorted())
+  expect(lastMovedAside(data, DATABASE_NAME)).toBe(join(data, 'damaged-1-1', DATABASE_NAME))
 })
 
 test('a database that is in its place is left alone, and so is a folder that has none', () => {
@@ -63,7 +63,29 @@ test('leftovers of a removed database neither join nor hide another one', () => 
   const [, wal = ''] = DATABASE_FILES
   writeFileSync(join(data, wal), 'of another')
   finishMovingAside(data, DATABASE_FILES, 2)
-  expect(readdirSync(join(data, 'damaged-2'))).toEqual([wal])
-  expect(readFileSync(join(data, 'damaged-1', wal), 'utf8')).toBe(wal)
-  expect(lastMovedAside(data, DATABASE_NAME)).toBe(join(data, 'damaged-1', DATABASE_NAME))
+  expect(readdirSync(join(data, 'damaged-2-2'))).toEqual([wal])
+  expect(readFileSync(join(data, 'damaged-1-1', wal), 'utf8')).toBe(wal)
+  expect(lastMovedAside(data, DATABASE_NAME)).toBe(join(data, 'damaged-1-1', DATABASE_NAME))
+})
+
+test('after a clock was set back, the folder that was made last is kept and read', () => {
+  const data = folder()
+  const newest = [3_000, 4_000, 1_000, 2_000].map((nowMs) => {
+    const aside = moveAside(data, DATABASE_FILES, nowMs)
+    writeFileSync(join(data, DATABASE_NAME), `made at ${nowMs}`)
+    return aside
+  })
+  const [first = '', , , last = ''] = newest
+  expect(readdirSync(data).filter((name) => name.startsWith('damaged-'))).toEqual(
+    [first, last].map((path) => basename(path)),
+  )
+  expect(lastMovedAside(data, DATABASE_NAME)).toBe(join(last, DATABASE_NAME))
+})
+
+test('folders of earlier versions, which are named by the time alone, come before new ones', () => {
+  const data = folder()
+  mkdirSync(join(data, 'damaged-1900000000000'))
+  writeFileSync(join(data, 'damaged-1900000000000', DATABASE_NAME), 'older')
+  const aside = moveAside(data, DATABASE_FILES, 1)
+  expect(lastMovedAside(data, DATABASE_NAME)).toBe(join(aside, DATABASE_NAME))
 })

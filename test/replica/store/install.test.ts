@@ -26,7 +26,7 @@ test('an install that fails after the file got its name keeps no later snapshot 
   const onReopened = (): void => undefined
   const clocks = { clock: systemClock, entropy: systemEntropy }
   const copy = new DatabaseCopy({ ...clocks, folder, cluster: 'test', log: silentLog, onReopened })
-  copy.beforeInstall((_next, _before, install) => install())
+  copy.beforeInstall((_replacement, install) => install())
   onTestFinished(() => {
     copy.close()
     rmSync(folder, { recursive: true, force: true })
