@@ -33,7 +33,7 @@ export function assembleReplica(options: ReplicaOptions, lock: NodeLock): Replic
   const { tables, freshness, rows, host, waiters, guestWaiters } = base
   const stream = openStream(base)
   const keeper = openKeeper(base, stream)
-  base.copy.beforeInstall((next, before, install) => keeper.keepThenInstall(next, before, install))
+  base.copy.beforeInstall((replacement, install) => keeper.keepThenInstall(replacement, install))
   const judging = { node: identity.peerId, region: config.region, tables, freshness }
   const feed = new Feed({ ...judging, clock: host.clock, rows, enforced: () => stream.enforced })
   const verify = new VerifyApi({ ...judging, waiters })
@@ -72,11 +72,7 @@ function openStream({
 }
 
 function openKeeper(base: ReplicaFoundation, stream: RevocationStream): DenialsKeeper {
-  const { options, host, denials, journal, tables, freshness, alarms, fail } = base
-  const latestMs = (): number => {
-    const time = freshness.time(freshness.now())
-    return time.credible ? time.latestMs : 0
-  }
+  const { options, host, denials, journal, tables, freshness, alarms, pageScrub, fail } = base
   return new DenialsKeeper({
     folder: options.config.data,
     savedTable: fileIn(options, 'savedTable'),
@@ -86,7 +82,8 @@ function openKeeper(base: ReplicaFoundation, stream: RevocationStream): DenialsK
     unwritten: () => stream.unwritten,
     onChanged: () => stream.denialsChanged(),
     onFatal: fail,
-    latestMs,
+    scrubPages: () => pageScrub.run(),
+    deletionMs: () => freshness.deletionMs(),
     alarms,
     timers: host.clock,
     entropy: host.entropy,
@@ -95,7 +92,7 @@ function openKeeper(base: ReplicaFoundation, stream: RevocationStream): DenialsK
 }
 
 function openUpkeep(base: ReplicaFoundation, keeper: DenialsKeeper): Upkeep {
-  const { options, host, alarms, copy, tables, freshness, fail } = base
+  const { options, host, alarms, copy, pageScrub, tables, freshness, fail } = base
   const { config, log } = options
   const path = fileIn(options, 'auditChecked')
   // No scheduled job runs while the time is in doubt.
@@ -106,10 +103,11 @@ function openUpkeep(base: ReplicaFoundation, keeper: DenialsKeeper): Upkeep {
     host: { ...host, schedule },
     log,
     copy,
+    pageScrub,
     tables,
     audit: new AuditWatch({ path, db: () => tables.source?.reader, mayLag: true, timers: host.clock, alarms, log }),
     freshness,
-    rowsOutsidePages: () => keeper.rowsOutsidePages(),
+    keeper,
     onFatal: fail,
   })
 }
@@ -131,7 +129,7 @@ function openEnforcement(
 }
 
 function openFollower(
-  { options, host, freshness, copy, signed, takeSigned, links, fail }: ReplicaFoundation,
+  { options, host, freshness, copy, lostJournal, signed, takeSigned, links, fail }: ReplicaFoundation,
   { stream, keeper, enforcement }: Pick<ReplicaParts, 'stream' | 'keeper'> & { readonly enforcement: Enforcement },
 ): Follower {
   return new Follower({
@@ -146,6 +144,7 @@ function openFollower(
     onApplied: () => enforcement.onPages(),
     onDurable: () => {
       stream.pagesDurable()
+      if (stream.hasCaughtUp) lostJournal.caughtUp()
       keeper.pagesDurable()
     },
     onDiverged: (message) => links.setDiverged('wal', message),

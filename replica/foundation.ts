@@ -21,7 +21,9 @@ import { LargestLease } from './freshness/largest-lease.ts'
 import type { ReplicaOptions } from './options.ts'
 import { PrimaryLinks } from './primary-links.ts'
 import { RevocationJournal } from './revocations/journal.ts'
+import { LostJournal } from './revocations/lost-journal.ts'
 import { DatabaseCopy } from './store/database-copy.ts'
+import { PageScrub } from './store/page-scrub.ts'
 import { Tables, type TableSource } from './tables/tables.ts'
 import { PositionWaiters } from './verify/position-waiters.ts'
 
@@ -41,9 +43,11 @@ export interface ReplicaFoundation {
   readonly rows: RecentRows
   readonly tables: Tables
   readonly copy: DatabaseCopy
+  readonly pageScrub: PageScrub
   /** Resolves when there is a database. */
   readonly hasData: Promise<void>
   readonly journal: RevocationJournal
+  readonly lostJournal: LostJournal
   readonly denials: Denials
   readonly signed: SignedPositionStore
   /** Keeps a signed position and returns what it proves; undefined if the signature is not the authority's. */
@@ -62,6 +66,7 @@ export const fileIn = ({ config }: Pick<ReplicaOptions, 'config'>, name: keyof t
 const FILES = {
   savedTable: 'revocations.table',
   journal: 'revocations.journal',
+  lostJournal: 'journal-lost.json',
   denials: 'denials',
   signed: 'signed-position.json',
   largestLease: 'largest-lease.json',
@@ -82,6 +87,7 @@ export function openReplicaFoundation(options: ReplicaOptions, lock: NodeLock): 
   const rows = new RecentRows()
   const tables = openTables(options, host, rows)
   const { copy, hasData } = openCopy(options, host, tables, fail)
+  const lostJournal = openLostJournal(options, copy)
   const journal = new RevocationJournal(fileIn(options, 'journal'))
   // Denials are enforced from the start on.
   const onRow = (row: RevocationRow): void => tables.deny([row])
@@ -104,8 +110,29 @@ export function openReplicaFoundation(options: ReplicaOptions, lock: NodeLock): 
     },
   })
   const opened = { options, host, startedMs, lock, failed, fail, alarms, linesDropped, links, peers, rows, tables }
-  const kept = { copy, hasData, journal, denials, signed, takeSigned, waiters, guestWaiters, freshness }
+  const pageScrub = new PageScrub({ copy, alarms })
+  const kept = {
+    copy,
+    pageScrub,
+    hasData,
+    lostJournal,
+    journal,
+    denials,
+    signed,
+    takeSigned,
+    waiters,
+    guestWaiters,
+    freshness,
+  }
   return { ...opened, ...kept }
+}
+
+function openLostJournal(options: ReplicaOptions, { recorded }: DatabaseCopy): LostJournal {
+  return new LostJournal({
+    path: fileIn(options, 'lostJournal'),
+    journal: fileIn(options, 'journal'),
+    recordedEpoch: recorded?.position.epoch,
+  })
 }
 
 function openTables(options: ReplicaOptions, { clock, entropy }: Host, rows: RecentRows): Tables {

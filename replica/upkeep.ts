@@ -3,13 +3,14 @@ import { MacaroondError, reportOf } from '../shared/errors.ts'
 import type { Host } from '../shared/service/host.ts'
 import { CHECKPOINT_RETRY_MS } from '../shared/limits.ts'
 import type { Log } from '../shared/log.ts'
-import type { RevocationRow } from '../shared/verifier/revocation-row.ts'
 import type { AlarmBoard } from '../shared/service/alarm-board.ts'
 import type { AuditWatch } from '../shared/service/audit-watch.ts'
 import { CheckpointPace } from '../shared/sqlite/checkpoint-pace.ts'
 import type { ReplicaConfig } from './config.ts'
+import type { DenialsKeeper } from './denials/keeper.ts'
 import type { Freshness } from './freshness/freshness.ts'
 import type { DatabaseCopy } from './store/database-copy.ts'
+import type { PageScrub } from './store/page-scrub.ts'
 import type { Tables } from './tables/tables.ts'
 
 export interface UpkeepOptions {
@@ -18,11 +19,11 @@ export interface UpkeepOptions {
   readonly log: Log
   readonly alarms: Pick<AlarmBoard, 'set'>
   readonly copy: DatabaseCopy
+  readonly pageScrub: PageScrub
   readonly tables: Tables
   readonly audit: Pick<AuditWatch, 'sinceLast' | 'whole'>
-  readonly freshness: Pick<Freshness, 'now' | 'time'>
-  /** Rows that are not in the pages: those of the other files, and those that are on no disk yet. */
-  readonly rowsOutsidePages: () => Iterable<RevocationRow>
+  readonly freshness: Pick<Freshness, 'deletionMs'>
+  readonly keeper: Pick<DenialsKeeper, 'compareTable'>
   readonly onFatal: (error: unknown) => void
 }
 
@@ -42,10 +43,11 @@ export class Upkeep {
 
   /** `onDamaged` is called when the scrub finds pages that differ from the applied ones: a snapshot must replace them. */
   start(onDamaged: () => void): void {
-    const { config, host, log } = this.#options
+    const { config, host, log, pageScrub } = this.#options
+    pageScrub.start(onDamaged)
     const { scrub, sweep } = config.maintenance
     this.#cancelJobs.push(
-      host.schedule({ name: 'scrub', at: scrub, run: () => this.#scrub(onDamaged) }, log),
+      host.schedule({ name: 'scrub', at: scrub, run: () => this.#scrub() }, log),
       host.schedule({ name: 'sweep', at: sweep, run: () => this.#sweep() }, log),
       host.clock.every(CHECKPOINT_RETRY_MS, () => void (this.#pace.isOverdue() && this.#checkpoint()), {
         background: true,
@@ -58,7 +60,7 @@ export class Upkeep {
   async stop(): Promise<void> {
     this.#stopped.abort()
     for (const cancel of this.#cancelJobs) cancel()
-    await Promise.all([this.#scrubbing, this.#sweeping, this.#auditing])
+    await Promise.all([this.#options.pageScrub.stop(), this.#scrubbing, this.#sweeping, this.#auditing])
   }
 
   /** To be called after pages were applied: the WAL may have grown enough for a checkpoint. */
@@ -95,17 +97,14 @@ export class Upkeep {
     }
   }
 
-  #scrub(onDamaged: () => void): Promise<void> {
-    this.#scrubbing ??= this.#readWholeCopy(onDamaged).finally(() => (this.#scrubbing = undefined))
+  #scrub(): Promise<void> {
+    this.#scrubbing ??= this.#readWholeCopy().finally(() => (this.#scrubbing = undefined))
     return this.#scrubbing
   }
 
-  async #readWholeCopy(onDamaged: () => void): Promise<void> {
-    const { copy, log, alarms } = this.#options
-    const outcome = await copy.scrub(this.#stopped.signal)
-    if (outcome === 'stopped') return
-    alarms.set('copy_damaged', outcome === 'sound' ? undefined : 'the scrub found it')
-    if (outcome === 'damaged') return onDamaged()
+  async #readWholeCopy(): Promise<void> {
+    const { pageScrub, log } = this.#options
+    if ((await pageScrub.run()) !== 'sound') return
     log.info('scrub: every page is as it was applied')
     // A sweep moves entries of the table, so the comparison waits for it.
     await this.#sweeping
@@ -115,8 +114,8 @@ export class Upkeep {
 
   /** Compares the table, by which tokens are judged, with the files that it was made from. A difference is an alarm. */
   async #compareTable(): Promise<void> {
-    const { tables, rowsOutsidePages, alarms, log } = this.#options
-    const findings = await tables.compare(rowsOutsidePages(), this.#stopped.signal)
+    const { keeper, alarms, log } = this.#options
+    const findings = await keeper.compareTable(this.#stopped.signal)
     if (findings === undefined) return log.debug('scrub: the table of revocations changed too much to be compared')
     const { missing, unaccounted } = findings
     log.info(findings, 'scrub: the table of revocations was compared with the files')
@@ -129,13 +128,11 @@ export class Upkeep {
     return this.#sweeping
   }
 
-  /** Sweeps by the issue clock in the pages, limited by the time that this replica believes. */
+  /** Sweeps by the issue clock in the pages, limited by this replica's deletion clock. */
   async #sweepTables(): Promise<void> {
     const { freshness, tables, log } = this.#options
-    const time = freshness.time(freshness.now())
-    if (!time.credible) return
     const before = tables.counts.revocations
-    await tables.sweep(time.latestMs, this.#stopped.signal)
+    await tables.sweep(freshness.deletionMs(), this.#stopped.signal)
     await this.saveTables()
     log.info({ dropped: before - tables.counts.revocations }, 'sweep: outlived revocations were deleted from memory')
   }

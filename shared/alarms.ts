@@ -86,6 +86,19 @@ const KINDS = {
     summary: 'revocations of an undone history could not be written down, so the new history is not taken',
     action: 'free space on the volume of `data`; until then every verdict of this replica is unavailable',
   },
+  denials_unproven: {
+    severity: 'critical',
+    summary:
+      'this replica’s copy was damaged when its history was undone, and nothing proves that the revocations that it kept are those that it had',
+    action:
+      'compare `macaroond revocations pending` and `list` with what you know, and revoke again what must stay refused; the alarm ends with a restart of this replica',
+  },
+  denials_unread: {
+    severity: 'critical',
+    summary: 'revocations of an undone history cannot be read, so the new history is not taken',
+    action:
+      'revoke at the primary what you know of them; then move the folder that the alarm names out of `data` and restart this replica (RUNBOOK, "A replica’s copy is damaged")',
+  },
   denials_waiting: {
     severity: 'warning',
     summary: 'replicas enforce revocations of an undone history that the primary does not have',
@@ -155,6 +168,11 @@ const KINDS = {
     summary: 'this replica and its primary have different histories',
     action: 'find out which of the two has the true history (RUNBOOK, "A replica refuses its primary")',
   },
+  refusals_rewritten: {
+    severity: 'critical',
+    summary: 'the disk changed a file with revocations of this replica, which has written it again from memory',
+    action: 'check the disk; the alarm ends with the next scrub that finds nothing',
+  },
   replica_refused: {
     severity: 'critical',
     summary: 'a replica contradicts this primary and is refused',
@@ -185,8 +203,9 @@ const KINDS = {
   table_unaccounted: {
     severity: 'warning',
     summary:
-      'the table that this replica judges by holds revocations that its files lack, and a restart could lose them',
-    action: 'revoke again what must stay refused (RUNBOOK, "A replica’s table and its files differ")',
+      'the table that this replica judges by held revocations that its files lacked; they are among its denials now',
+    action:
+      'find out what changed the files (RUNBOOK, "A replica’s table and its files differ"); the alarm ends with the next scrub that finds nothing',
   },
   third_party_broken: {
     severity: 'critical',

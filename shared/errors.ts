@@ -73,6 +73,7 @@ const KINDS = {
   database_exists: 'conflict',
   segment_corrupt: 'failed',
   segment_mismatch: 'conflict',
+  history_unread: 'failed',
   log_corrupt: 'failed',
   position_diverged: 'conflict',
   position_superseded: 'conflict',

@@ -7,6 +7,7 @@
  */
 import { existsSync, rmSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { MacaroondError } from '../../shared/errors.ts'
 import { turn, type Entropy, type Timers } from '../../shared/clock.ts'
 import { type Denial, rowOfDenial } from '../../shared/protocol/denials.ts'
 import type { KnownRevocation, RevocationRow } from '../../shared/verifier/revocation-row.ts'
@@ -98,15 +99,27 @@ export class Denials {
 
   /**
    * Adds rows durably. Skips a row whose timeline and number are in the file already. Returns the number added. `expected`
-   * estimates the number of rows. Throws disk_full, io_failed, sync_failed and request_invalid; then nothing was added.
+   * estimates the number of rows. `isAll`: the rows include everything that this replica enforces and no other file has, so
+   * the rows after damage in the file are among them. Throws disk_full, io_failed, sync_failed and request_invalid, and
+   * log_corrupt for a damaged file unless `isAll`; then nothing was added.
    */
-  async keep(batches: AsyncIterable<readonly Denial[]>, expected: number = 0): Promise<number> {
+  async keep(
+    batches: AsyncIterable<readonly Denial[]>,
+    { expected = 0, isAll = false }: { readonly expected?: number; readonly isAll?: boolean } = {},
+  ): Promise<number> {
     return this.#rewrite(this.#size + expected, async (add) => {
       const numbers = new Map<string, Numbers>()
-      await this.#inTurns(({ denial, row }) => {
+      const copied = this.#inTurns(({ denial, row }) => {
         addNumber(numbers, denial)
         add(denial, row)
       })
+      const wasDamaged = await copied.then(
+        () => false,
+        (error: unknown) => {
+          if (isAll && isDamaged(error)) return true
+          throw error
+        },
+      )
       let added = 0
       for await (const batch of batches) {
         for (const denial of batch.filter((one) => addNumber(numbers, one))) {
@@ -115,7 +128,7 @@ export class Denials {
         }
         await turn(this.#options.timers)
       }
-      return added
+      return { changes: added, mustReplace: wasDamaged }
     })
   }
 
@@ -134,25 +147,25 @@ export class Denials {
         if (isOver(denial, row)) released += 1
         else add(denial, row)
       })
-      return released
+      return { changes: released, mustReplace: false }
     })
   }
 
-  /** Writes a new file. `write` returns the number of changes; if it is 0, the old file stays. Resolves with that number. */
+  /** Writes a new file. If `write` makes no changes and need not replace the file, the old one stays. Returns the changes. */
   async #rewrite(
     expected: number,
-    write: (add: (denial: Denial, row: RevocationRow) => void) => Promise<number>,
+    write: (add: (denial: Denial, row: RevocationRow) => void) => Promise<Written>,
   ): Promise<number> {
     const writer = new DenialsWriter(this.#options.path)
     const index = this.#newIndex(expected)
     this.#next = index
     try {
-      const changed = await write((denial, row) => {
+      const { changes, mustReplace } = await write((denial, row) => {
         writer.add(denial)
         take(index, row)
       })
-      if (changed > 0) await this.#replace(writer, index)
-      return changed
+      if (changes > 0 || mustReplace) await this.#replace(writer, index)
+      return changes
     } catch (error) {
       throw storageError(error, 'keeping revocations of an undone history')
     } finally {
@@ -205,6 +218,15 @@ export class Denials {
 /** Adds a row to the index. A row of an unknown kind names no token that could be looked up, so it is left out. */
 function take(index: Revocations, row: RevocationRow): void {
   if (row.kind !== 'unknown') index.take(row)
+}
+
+interface Written {
+  readonly changes: number
+  readonly mustReplace: boolean
+}
+
+function isDamaged(error: unknown): boolean {
+  return error instanceof MacaroondError && error.code === 'log_corrupt'
 }
 
 interface Read {

@@ -3,17 +3,32 @@
  * tokens have expired, or an operator gave them up. It reads the pages once, and afterwards only the rows that were added.
  */
 import { turn, type Entropy, type Timers } from '../../shared/clock.ts'
-import { ForgottenNumbers, readForgotten } from '../../shared/database/forgotten.ts'
+import { type Forgotten, ForgottenNumbers } from '../../shared/database/forgotten.ts'
 import type { Meta } from '../../shared/database/meta.ts'
 import { RevocationLog } from '../../shared/database/revocation-log.ts'
 import type { Denial } from '../../shared/protocol/denials.ts'
-import type { RevocationRow } from '../../shared/verifier/revocation-row.ts'
+import type { KnownRevocation, RevocationRow } from '../../shared/verifier/revocation-row.ts'
 import { isCoveredByBroader } from '../../shared/verifier/cut-offs.ts'
 import { isOutlived } from '../../shared/verifier/outlived.ts'
 import { TABLE_SEED_BYTES } from '../../shared/verifier/revocation-table.ts'
+import type { Database } from '../../shared/sqlite/open-database.ts'
 import { Revocations } from '../../shared/verifier/revocations.ts'
-import type { TableSource } from '../tables/tables.ts'
 import type { Denials } from './denials.ts'
+
+/** What the durable pages say. Later pages may be visible already, and a power cut could take them back. */
+export interface DurablePages {
+  readonly meta: Meta
+  readonly forgotten: readonly Forgotten[]
+}
+
+export interface ReleaseChecks {
+  /** True if this replica refuses what the row names. A row of the pages that is not enforced is damaged, and holds nothing. */
+  readonly isEnforced: (row: KnownRevocation) => boolean
+  /** Called with denials that an operator gave up, before they are removed from the file. False: not now. */
+  readonly onForgotten: (givenUp: Revocations) => Promise<boolean>
+  /** An abort ends the work early; then nothing is released. */
+  readonly signal: AbortSignal
+}
 
 export interface ReleasedDenials {
   readonly released: number
@@ -47,17 +62,9 @@ export class DenialReleaser {
     this.#held = this.#emptyIndex()
   }
 
-  /**
-   * `meta` belongs to the durable pages. `onForgotten` is called before denials that an operator gave up are removed from the
-   * file. An abort of the signal ends the work early; then nothing is released.
-   */
-  async release(
-    { reader }: TableSource,
-    meta: Meta,
-    { onForgotten, signal }: { readonly onForgotten: () => Promise<void>; readonly signal: AbortSignal },
-  ): Promise<ReleasedDenials> {
+  /** Reads the rows of the durable pages with `reader`. */
+  async release(reader: Database, { meta, forgotten }: DurablePages, checks: ReleaseChecks): Promise<ReleasedDenials> {
     const isNew = this.#begin(meta)
-    const forgotten = readForgotten(reader, meta.schema)
     // Rows are only added, but another timeline may have as many rows and other ones.
     const hasForgotten = isNew || forgotten.length !== this.#forgottenRanges
     this.#forgottenRanges = forgotten.length
@@ -65,14 +72,14 @@ export class DenialReleaser {
     const sizeBefore = this.#held.size
     // Noted also after a read error, so that the next release does not miss what changed.
     try {
-      await this.#readPages(new RevocationLog(reader), meta, signal)
+      await this.#readPages(new RevocationLog(reader), meta, checks)
     } finally {
       this.#isDue ||= isNew || hasForgotten || this.#held.size !== sizeBefore
     }
-    if (!this.#isDue || signal.aborted) return NOTHING
-    const released = await this.#releaseFromFile(meta, onForgotten)
-    this.#isDue = false
-    return released
+    if (!this.#isDue || checks.signal.aborted) return NOTHING
+    const released = await this.#releaseFromFile(meta, checks)
+    this.#isDue = released === undefined
+    return released ?? NOTHING
   }
 
   /** Starts over if the pages or the file are new. True if it did. */
@@ -85,30 +92,37 @@ export class DenialReleaser {
     return true
   }
 
-  async #readPages(log: RevocationLog, { revocationSeq }: Meta, signal: AbortSignal): Promise<void> {
-    while (this.#through < revocationSeq && !signal.aborted) {
+  async #readPages(log: RevocationLog, { revocationSeq }: Meta, checks: ReleaseChecks): Promise<void> {
+    while (this.#through < revocationSeq && !checks.signal.aborted) {
       const rows = log.after(this.#through, ROWS_A_READ).filter(({ seq }) => seq <= revocationSeq)
-      for (const row of rows) this.#indexRow(row)
+      for (const row of rows) this.#indexRow(row, checks)
       this.#through = rows.at(-1)?.seq ?? revocationSeq
       await turn(this.#timers)
     }
   }
 
-  #indexRow(row: RevocationRow): void {
+  #indexRow(row: RevocationRow, { isEnforced }: ReleaseChecks): void {
     if (row.kind === 'unknown' || (row.kind === 'token' && !this.#denials.covers(row))) return
-    this.#held.take(row)
+    if (isEnforced(row)) this.#held.take(row)
   }
 
-  async #releaseFromFile(meta: Meta, onForgotten: () => Promise<void>): Promise<ReleasedDenials> {
+  /** Undefined if `onForgotten` says that it is too early. */
+  async #releaseFromFile(meta: Meta, { onForgotten }: ReleaseChecks): Promise<ReleasedDenials | undefined> {
     const isOver = (denial: Denial, row: RevocationRow): boolean => this.#isOver(denial, row, meta.issueClockMs)
     const isGivenUp = (denial: Denial, row: RevocationRow): boolean =>
       this.#forgotten.has(denial) && !isOver(denial, row)
     const forgotten = this.#forgottenRanges === 0 ? 0 : await this.#denials.count(isGivenUp)
-    if (forgotten > 0) await onForgotten()
+    if (forgotten > 0 && !(await onForgotten(await this.#indexOf(isGivenUp)))) return undefined
     const released = await this.#denials.release((denial, row) => isOver(denial, row) || isGivenUp(denial, row))
     // The rewritten file has only rows that were examined now, so the index stays valid for it.
     this.#generation = this.#denials.generation
     return { released, forgotten }
+  }
+
+  async #indexOf(is: (denial: Denial, row: RevocationRow) => boolean): Promise<Revocations> {
+    const index = this.#emptyIndex()
+    await this.#denials.count((denial, row) => row.kind !== 'unknown' && is(denial, row) && index.take(row))
+    return index
   }
 
   #isOver({ columns }: Denial, row: RevocationRow, issueClockMs: number): boolean {

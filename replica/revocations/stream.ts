@@ -65,6 +65,8 @@ export class RevocationStream {
   /** Rows that are enforced but could not be written. The primary sends them again. */
   #unwritten: JournalPart | undefined
   #denialsReporter: DenialsReporter | undefined
+  /** The newest revocation that the primary had when the last connection began. */
+  #welcomed: { readonly timeline: string; readonly seq: number } | undefined
   #onRows: RowObserver | undefined
 
   /** Enforces all rows of the journal at once, whatever their timeline. */
@@ -130,6 +132,7 @@ export class RevocationStream {
     retire.addEventListener('abort', () => void connection.close())
     const welcome = readWelcome(connection)
     this.#requireSameHistory(welcome)
+    this.#welcomed = { timeline: welcome.timeline, seq: welcome.seq }
     const place = { timeline: asTimeline(welcome.timeline), epoch: asEpoch(welcome.epoch) }
     // A later timeline has numbers of its own, and the primary sends all its rows; denials stay.
     const start = this.#inHello?.timeline === place.timeline ? this.#inHello.seq : 0
@@ -162,6 +165,13 @@ export class RevocationStream {
   pagesDurable(): void {
     const { tables, journal } = this.#options
     if (tables.meta !== undefined) journal.dropInPages(tables.meta.timeline, tables.revocationsInPages)
+  }
+
+  /** True if the pages have every revocation that the primary had when the last connection began. */
+  get hasCaughtUp(): boolean {
+    const { meta, revocationsInPages } = this.#options.tables
+    const { timeline, seq } = this.#welcomed ?? {}
+    return timeline !== undefined && timeline === meta?.timeline && revocationsInPages >= (seq ?? 0)
   }
 
   #reporterOfDenials(connection: Connection, signal: AbortSignal): DenialsReporter {

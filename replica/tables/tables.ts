@@ -18,11 +18,13 @@ import { type KnownRevocation, notUnderstood, type RevocationRow } from '../../s
 import type { Kek } from '../../shared/sealing.ts'
 import type { Database } from '../../shared/sqlite/open-database.ts'
 import { syncDirectory } from '../../shared/files/positional-io.ts'
+import { isCoveredByBroader } from '../../shared/verifier/cut-offs.ts'
 import { KeyTable } from '../../shared/verifier/key-table.ts'
-import { deletionMs, isOutlived, outlivedBefore } from '../../shared/verifier/outlived.ts'
-import { TABLE_SEED_BYTES, type UnconfirmedSlots } from '../../shared/verifier/revocation-table.ts'
+import { deletionMs, outlivedBefore } from '../../shared/verifier/outlived.ts'
+import { TABLE_SEED_BYTES } from '../../shared/verifier/revocation-table.ts'
 import { Revocations } from '../../shared/verifier/revocations.ts'
 import type { TokenTables } from '../../shared/verifier/verifier.ts'
+import { inBatches, ROWS_A_READ, takeCensus, type TableFindings, type TakeLost } from './census.ts'
 import { loadTable, saveTable } from './table-file.ts'
 
 export interface TablesOptions {
@@ -42,17 +44,6 @@ export interface TableSource {
   readonly reader: Database
   readonly meta: MetaReader
 }
-
-/** The result of comparing the table with the files. */
-export interface TableFindings {
-  /** Number of revocations that the files have and the table lacked. */
-  readonly missing: number
-  /** Number of revocations that the table has and no file has: a restart could lose them. */
-  readonly unaccounted: number
-}
-
-/** Few enough to be collected before the next read: after larger reads V8 keeps more memory permanently. */
-const ROWS_A_READ = 500
 
 /** The tables that the verifier reads. Every change is synchronous; long work runs in parts. */
 export class Tables implements TokenTables {
@@ -185,10 +176,10 @@ export class Tables implements TokenTables {
 
   /**
    * Deletes outlived revocations from memory. A purge at the primary raises the issue clock first, so this sweep deletes the
-   * same rows. `latestMs`: the latest time that this replica believes. The sweep works in parts, between verifications.
+   * same rows. `ownMs`: the deletion clock of this replica. The sweep works in parts, between verifications.
    */
-  async sweep(latestMs: number, signal: AbortSignal): Promise<void> {
-    const nowMs = deletionMs(this.#meta?.issueClockMs ?? 0, latestMs)
+  async sweep(ownMs: number, signal: AbortSignal): Promise<void> {
+    const nowMs = deletionMs(this.#meta?.issueClockMs ?? 0, ownMs)
     const before = outlivedBefore(nowMs)
     this.#sweptMs = Math.max(this.#sweptMs, nowMs)
     for (let slot: number | undefined = 0; slot !== undefined && !signal.aborted;) {
@@ -199,53 +190,73 @@ export class Tables implements TokenTables {
   }
 
   /**
-   * Compares the table with the pages and with the rows that are not in the pages. Adds missing rows. Does not count outlived
-   * rows. Undefined if it was aborted, or if the table was rebuilt meanwhile.
+   * Compares the table with the pages and with the rows that are not in the pages. Adds missing rows. At the end `takeLost`
+   * gets the rows that no file has. Undefined if it was aborted, or if entries of the table moved meanwhile.
    */
-  async compare(outsidePages: Iterable<RevocationRow>, signal: AbortSignal): Promise<TableFindings | undefined> {
+  async compare(
+    outsidePages: Iterable<RevocationRow>,
+    signal: AbortSignal,
+    takeLost: TakeLost,
+  ): Promise<TableFindings | undefined> {
+    const { timers } = this.#options
     const revocations = this.#revocations
-    const timeline = this.#meta?.timeline
-    const isValid = (): boolean =>
-      !signal.aborted && revocations === this.#revocations && timeline === this.#meta?.timeline
-    revocations.beginCensus()
-    try {
-      // The other files come first: a row that is removed from one during the comparison is in the pages by then.
-      let missing = 0
-      for (const rows of inBatches(outsidePages)) {
-        missing += this.#confirm(rows)
-        await turn(this.#options.timers)
-        if (!isValid()) return undefined
-      }
-      for (let after = 0; isValid();) {
+    const { timeline, issueClockMs = 0 } = this.#meta ?? {}
+    return takeCensus({
+      revocations,
+      outsidePages,
+      pagesAfter: (after) => {
         const rows = this.#source?.revocations.after(after, ROWS_A_READ) ?? []
-        const known = rows.filter(({ seq }) => seq <= this.#fromPages)
-        missing += this.#confirm(known)
-        const last = known.at(-1)
-        if (last === undefined) return await this.#unaccounted(missing, isValid)
-        after = last.seq
-        await turn(this.#options.timers)
-      }
-      return undefined
-    } finally {
-      revocations.endCensus()
-    }
+        return rows.filter(({ seq }) => seq <= this.#fromPages)
+      },
+      sweptMs: this.#sweptMs,
+      issueClockMs,
+      isValid: () => !signal.aborted && revocations === this.#revocations && timeline === this.#meta?.timeline,
+      timers,
+      takeLost,
+    })
   }
 
-  /** All revocations in the table, without actor and reason. The table may change between two of them. */
-  *denied(): Generator<KnownRevocation> {
-    yield* this.#revocations.rows()
+  /** All revocations in the table, without actor and reason, in parts. The table may change between two of them. */
+  *denied(): Generator<readonly KnownRevocation[]> {
+    yield* inBatches(this.#revocations.rows())
+  }
+
+  /** True if the table has this revocation, or one of the same kind that covers it. */
+  enforces(row: KnownRevocation): boolean {
+    return this.#revocations.covers(row)
+  }
+
+  /** True if a cut-off of a broader kind denies everything that the row names. `org` is the org of the row. */
+  enforcesMore(row: KnownRevocation, org: string): boolean {
+    return isCoveredByBroader(this.#revocations.cutOffs, row, org)
   }
 
   /**
-   * Rebuilds the table from the pages and from the rows that are not in the pages. This is how `forget` removes a revocation:
-   * a cut-off is a maximum and cannot be subtracted. Rows that arrive during the rebuild go into both tables. False if there
-   * are no pages, or they were replaced during the rebuild; then nothing has changed.
+   * Rebuilds the table without revocations that an operator gave up: from the pages, which the caller has compared with their
+   * checksum, and from the rows that are not in the pages. A cut-off is a maximum, so it cannot just be removed. All else that
+   * the present table has stays, whether a file has it or not. Rows that arrive during the rebuild go into both tables. False
+   * if there are no pages, or they were replaced during the rebuild; then nothing has changed.
    */
-  async rebuild(outsidePages: Iterable<RevocationRow>): Promise<boolean> {
-    const [source, timeline] = [this.#source, this.#meta?.timeline]
+  async rebuild(outsidePages: Iterable<RevocationRow>, isGivenUp: (row: KnownRevocation) => boolean): Promise<boolean> {
     const seed = this.#options.entropy.bytes(TABLE_SEED_BYTES)
     const rebuilt = new Revocations({ seed, expected: this.#revocations.size })
     this.#rebuilt = rebuilt
+    try {
+      if (!(await this.#fill(rebuilt, outsidePages, isGivenUp))) return false
+      this.#revocations = rebuilt
+      this.#savingSuspended = false
+      return true
+    } finally {
+      this.#rebuilt = undefined
+    }
+  }
+
+  async #fill(
+    rebuilt: Revocations,
+    outsidePages: Iterable<RevocationRow>,
+    isGivenUp: (row: KnownRevocation) => boolean,
+  ): Promise<boolean> {
+    const [source, timeline, before] = [this.#source, this.#meta?.timeline, this.#revocations]
     const take = async (rows: readonly RevocationRow[]): Promise<void> => {
       for (const row of rows) if (row.kind !== 'unknown') rebuilt.take(row)
       await turn(this.#options.timers)
@@ -257,11 +268,10 @@ export class Tables implements TokenTables {
       await take(rows.filter(({ seq }) => seq <= this.#fromPages))
       after = rows.at(-1)?.seq ?? this.#fromPages
     }
-    if (source === undefined || source !== this.#source) return false
-    this.#revocations = rebuilt
-    this.#rebuilt = undefined
-    this.#savingSuspended = false
-    return true
+    for (const rows of inBatches(before.rows())) {
+      await take(rows.filter((row) => !rebuilt.covers(row) && !isGivenUp(row)))
+    }
+    return source !== undefined && source === this.#source
   }
 
   /** Deletes the saved table, durably. None is saved again before the table is rebuilt. */
@@ -317,33 +327,6 @@ export class Tables implements TokenTables {
     return row?.seq === seq ? JSON.stringify(row.columns) : undefined
   }
 
-  /** Marks rows as confirmed by a file, and adds those that the table lacks. Returns the number added. */
-  #confirm(rows: Iterable<RevocationRow>): number {
-    const issueClockMs = this.#meta?.issueClockMs ?? 0
-    let missing = 0
-    for (const row of rows) {
-      if (row.kind === 'unknown' || this.#revocations.confirm(row) || isOutlived(row, issueClockMs)) continue
-      this.#revocations.take(row)
-      missing += 1
-    }
-    return missing
-  }
-
-  async #unaccounted(missing: number, isValid: () => boolean): Promise<TableFindings | undefined> {
-    const before = outlivedBefore(this.#meta?.issueClockMs ?? 0)
-    let unaccounted = this.#revocations.unconfirmedCutOffs()
-    for (let slot: number | undefined = 0; slot !== undefined;) {
-      const part: UnconfirmedSlots | undefined = isValid()
-        ? this.#revocations.unconfirmedTokens(slot, before)
-        : undefined
-      if (part === undefined) return undefined
-      unaccounted += part.count
-      slot = part.next
-      await turn(this.#options.timers)
-    }
-    return { missing, unaccounted }
-  }
-
   #readKeys(): void {
     const { ring, cluster } = this.#options
     const read = this.#source?.keys.read(ring, cluster) ?? { keys: [], stale: [], unopened: [] }
@@ -376,15 +359,4 @@ export class Tables implements TokenTables {
   #setPoison(seq: number): void {
     this.#poison = `revocation ${seq} is malformed; the token that it names is denied`
   }
-}
-
-function* inBatches<T>(all: Iterable<T>): Generator<readonly T[]> {
-  let batch: T[] = []
-  for (const one of all) {
-    batch.push(one)
-    if (batch.length < ROWS_A_READ) continue
-    yield batch
-    batch = []
-  }
-  if (batch.length > 0) yield batch
 }

@@ -14,6 +14,8 @@ const SLOT_WORDS: number = NAME_WORDS + 1
 const SLOT_BYTES = 4 * SLOT_WORDS
 const LOAD_MAX = 0.7
 const CAPACITY_MIN = 1024
+/** Slots that a census reads at a time: their rows may all be written to a file then. */
+const CENSUS_SLOTS = 512
 /** Below this load the table shrinks. */
 const LOAD_MIN = 0.15
 /** The last expiry that a slot can hold, in the year 2106. An entry that expires later is never swept. */
@@ -40,13 +42,6 @@ export interface TableImage {
   readonly kids: readonly string[]
   readonly size: number
   readonly slots: Uint32Array
-}
-
-/** Result of counting one part of the table. */
-export interface UnconfirmedSlots {
-  readonly count: number
-  /** The slot to continue from; undefined at the end. */
-  readonly next: number | undefined
 }
 
 export class RevocationTable {
@@ -103,11 +98,16 @@ export class RevocationTable {
     const slots = this.#slots
     for (let at = 0, moves = this.#moves; at < slots.length; at += SLOT_WORDS) {
       if (moves !== this.#moves && slots === this.#slots) [at, moves] = [0, this.#moves]
-      const kid = this.#names[(slots[at] ?? 0) - 1]
-      if (kid === undefined) continue
-      const nonce = [1, 2, 3, 4].map((word) => (slots[at + word] ?? 0).toString(16).padStart(8, '0')).join('')
-      yield { kind: 'token', seq: 1, kid, nonce, expiresAt: slots[at + NAME_WORDS] ?? 0 }
+      const row = this.#rowAt(slots, at)
+      if (row !== undefined) yield row
     }
+  }
+
+  #rowAt(slots: Uint32Array, at: number): TokenRevocation | undefined {
+    const kid = this.#names[(slots[at] ?? 0) - 1]
+    if (kid === undefined) return undefined
+    const nonce = [1, 2, 3, 4].map((word) => (slots[at + word] ?? 0).toString(16).padStart(8, '0')).join('')
+    return { kind: 'token', seq: 1, kid, nonce, expiresAt: slots[at + NAME_WORDS] ?? 0 }
   }
 
   get size(): number {
@@ -167,19 +167,22 @@ export class RevocationTable {
     return true
   }
 
-  /**
-   * Counts unconfirmed entries that do not expire before a time, in a limited number of slots from `from` on. Undefined if
-   * entries have moved since the census began; the census must then begin again.
-   */
-  unconfirmed(from: number, expiredBefore: number): UnconfirmedSlots | undefined {
-    if (this.#confirmed === undefined) return undefined
-    const end = Math.min(from + SWEEP_SLOTS_MAX, this.#capacity)
-    let count = 0
-    for (let slot = from; slot < end; slot += 1) {
-      const taken = this.#slots[slot * SLOT_WORDS] !== 0
-      if (taken && this.#confirmed[slot] === 0 && !this.#isExpired(slot, expiredBefore)) count += 1
+  /** True unless entries have moved since the census began. It must then begin again. */
+  get isCensusWhole(): boolean {
+    return this.#confirmed !== undefined
+  }
+
+  /** The unconfirmed entries that do not expire before a time, a limited number of slots at a time. It ends if entries move. */
+  *unconfirmed(expiredBefore: number): Generator<readonly TokenRevocation[]> {
+    for (let from = 0; from < this.#capacity && this.#confirmed !== undefined; from += CENSUS_SLOTS) {
+      const rows: TokenRevocation[] = []
+      for (let slot = from; slot < Math.min(from + CENSUS_SLOTS, this.#capacity); slot += 1) {
+        if (this.#confirmed[slot] === 1 || this.#isExpired(slot, expiredBefore)) continue
+        const row = this.#rowAt(this.#slots, slot * SLOT_WORDS)
+        if (row !== undefined) rows.push(row)
+      }
+      yield rows
     }
-    return { count, next: end < this.#capacity ? end : undefined }
   }
 
   endCensus(): void {

@@ -5,12 +5,7 @@
 import type { Kid, Nonce } from '../ids.ts'
 import type { KnownRevocation, TokenRevocation } from './revocation-row.ts'
 import { CutOffs } from './cut-offs.ts'
-import {
-  RevocationTable,
-  type RevocationTableOptions,
-  type TableImage,
-  type UnconfirmedSlots,
-} from './revocation-table.ts'
+import { RevocationTable, type RevocationTableOptions, type TableImage } from './revocation-table.ts'
 
 export class Revocations {
   readonly cutOffs: CutOffs = new CutOffs()
@@ -67,15 +62,16 @@ export class Revocations {
     return true
   }
 
-  /** Counts unconfirmed single tokens that do not expire before a time, as `RevocationTable.unconfirmed` does. */
-  unconfirmedTokens(from: number, expiredBefore: number): UnconfirmedSlots | undefined {
-    return this.#tokens.unconfirmed(from, expiredBefore)
+  /** True unless single tokens have moved in memory since the census began. It must then begin again. */
+  get isCensusWhole(): boolean {
+    return this.#tokens.isCensusWhole
   }
 
-  /** Number of cut-offs that were not confirmed up to the time they reach. */
-  unconfirmedCutOffs(): number {
+  /** The unconfirmed revocations, without single tokens that expire before a time, in parts. It ends if entries move. */
+  *unconfirmed(expiredBefore: number): Generator<readonly KnownRevocation[]> {
+    yield* this.#tokens.unconfirmed(expiredBefore)
     const confirmed = this.#confirmed ?? new CutOffs()
-    return [...this.cutOffs.rows()].filter((row) => !confirmed.covers(row)).length
+    yield [...this.cutOffs.rows()].filter((row) => !confirmed.covers(row))
   }
 
   endCensus(): void {

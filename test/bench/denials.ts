@@ -22,14 +22,20 @@ export async function measureDenials(folder: string, { denials: { rows } }: Plan
   const path = join(folder, 'denials')
   const [first, same] = [history(folder, 1, rows), history(folder, 2, rows)]
   const denials = new Denials({ path, ...OPTIONS })
-  const kept = await turnsOf(() => denials.keep(lazily(denialsInPages(first, new MetaReader(first).read())), rows))
+  const kept = await turnsOf(() =>
+    denials.keep(lazily(denialsInPages(first, new MetaReader(first).read())), { expected: rows }),
+  )
   const startedMs = threadMs()
   const again = new Denials({ path, ...OPTIONS })
   const start = threadMs() - startedMs
   const meta = new MetaReader(same)
-  const settling = { onForgotten: () => Promise.resolve(), signal: new AbortController().signal }
+  const settling = {
+    isEnforced: () => true,
+    onForgotten: () => Promise.resolve(true),
+    signal: new AbortController().signal,
+  }
   const settlement = new DenialReleaser(again, systemEntropy, systemClock)
-  const released = await turnsOf(() => settlement.release({ reader: same, meta }, meta.read(), settling))
+  const released = await turnsOf(() => settlement.release(same, { meta: meta.read(), forgotten: [] }, settling))
   for (const reader of [first, same]) reader.close()
   return [
     ...rowsOf(`${rows} kept before a snapshot`, kept),

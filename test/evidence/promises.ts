@@ -65,6 +65,9 @@ export const PROMISES: readonly Promised[] = [
       proof('recovery/sqlite/undone-history'),
       proof('integration/cluster/denials'),
       proof('replica/denials/denials', 'nothing is taken for an end'),
+      proof('replica/denials/keeper', 'take no refusal with them when their history is undone'),
+      proof('replica/denials/keeper', 'it stays until an operator takes the damaged folder away'),
+      proof('replica/freshness/deletion', 'moves the latest believed time, and deletes nothing'),
       proof('primary/adoption', 'one replica can revoke at most a thousand tokens'),
     ],
   },
@@ -130,6 +133,8 @@ export const PROMISES: readonly Promised[] = [
     says: 'no byte enters a restored database that was not compared; a restore keeps every revocation that can still be found, and asks about the others',
     proofs: [
       proof('recovery/archive/damage', 'every kind of damage to a source of a restore is refused'),
+      proof('recovery/archive/damage', 'what is damaged in a copy hides nothing else of it'),
+      proof('replica/revocations/lost-journal'),
       proof('recovery/repair/repair'),
       proof('ops/restore/comparison'),
       proof('ops/restore/witness', 'by every replica configured'),

@@ -1,6 +1,7 @@
 /** S1, S3, S13: time alone takes no revocation away that could still refuse a token, and the table says what the files say. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
+import type { TakeLost } from '../../replica/tables/census.ts'
 import type { Tables } from '../../replica/tables/tables.ts'
 import { outlivedBefore } from '../../shared/verifier/outlived.ts'
 import type { Database } from '../../shared/sqlite/open-database.ts'
@@ -9,6 +10,7 @@ import { database, KID, nonceOf, revoke, row } from './tables-database.ts'
 const DAY_MS = 86_400_000
 const NOW_MS = Date.UTC(2030, 0)
 const NEVER = new AbortController().signal
+const count: TakeLost = (lost) => Promise.resolve([...lost].flat().length)
 
 function issueClock(writer: Database, ms: number): void {
   writer.prepare('UPDATE meta SET txid = txid + 1, issue_clock_ms = ?').run(ms)
@@ -49,6 +51,14 @@ test('an issue clock that jumps ahead by years sweeps nothing that the own clock
   revoke(writer, 1, 'token', TOMORROW)
   const made = tables()
   await made.sweep(NOW_MS, NEVER)
+  expect(refused(made, 1)).toEqual([1])
+})
+
+test('a scrub adds a row that only an issue clock years ahead has outlived', async () => {
+  const { writer, tables } = database()
+  issueClock(writer, NOW_MS + 392 * DAY_MS)
+  const made = tables()
+  expect(await made.compare([row(1, TOMORROW)], NEVER, count)).toMatchObject({ missing: 1 })
   expect(refused(made, 1)).toEqual([1])
 })
 
@@ -102,7 +112,7 @@ test('a comparison finds nothing where pages, journal and table agree, also afte
   const made = tables()
   made.add([row(3)], 3, made.meta?.timeline)
   await made.sweep(NOW_MS, NEVER)
-  expect(await made.compare([row(3)], NEVER)).toEqual({ missing: 0, unaccounted: 0 })
+  expect(await made.compare([row(3)], NEVER, count)).toEqual({ missing: 0, unaccounted: 0 })
 })
 
 test('a comparison denies again, and counts, what the table lacks of pages, journal and cut-offs', async () => {
@@ -113,10 +123,10 @@ test('a comparison denies again, and counts, what the table lacks of pages, jour
   // Pages that say something else than what the table was made of.
   writer.exec("UPDATE revocations SET key = x'" + KID + nonceOf(7) + "' WHERE seq = 1")
   const cutOff = { seq: 9, kind: 'org', org: 'acme', untilMs: 500, expiresAt: 0 } as const
-  expect(await wrong.compare([row(8), cutOff], NEVER)).toEqual({ missing: 3, unaccounted: 1 })
+  expect(await wrong.compare([row(8), cutOff], NEVER, count)).toEqual({ missing: 3, unaccounted: 1 })
   expect(refused(wrong, 1, 2, 7, 8)).toEqual([1, 2, 7, 8])
   expect(wrong.cutOffs.size).toBe(1)
-  expect(await wrong.compare([row(8), cutOff], NEVER)).toEqual({ missing: 0, unaccounted: 1 })
+  expect(await wrong.compare([row(8), cutOff], NEVER, count)).toEqual({ missing: 0, unaccounted: 1 })
 })
 
 test('a comparison reports what only the table denies: a restart could forget it', async () => {
@@ -128,8 +138,8 @@ test('a comparison reports what only the table denies: a restart could forget it
   issueClock(writer, NOW_MS)
   made.refresh()
   // The last one is outlived: the pages may have lost it to a purge.
-  expect(await made.compare([], NEVER)).toEqual({ missing: 0, unaccounted: 2 })
-  expect(await made.compare([row(2), cutOff], NEVER)).toEqual({ missing: 0, unaccounted: 0 })
+  expect(await made.compare([], NEVER, count)).toEqual({ missing: 0, unaccounted: 2 })
+  expect(await made.compare([row(2), cutOff], NEVER, count)).toEqual({ missing: 0, unaccounted: 0 })
 })
 
 test('revocations that come while a comparison runs are counted as neither', async () => {
@@ -138,7 +148,7 @@ test('revocations that come while a comparison runs are counted as neither', asy
     for (let seq = 1; seq <= 1_200; seq += 1) revoke(writer, seq)
   })()
   const made = tables()
-  const comparing = made.compare([], NEVER)
+  const comparing = made.compare([], NEVER, count)
   made.add([row(1_201)], 1_201, made.meta?.timeline)
   expect(await comparing).toEqual({ missing: 0, unaccounted: 0 })
 })

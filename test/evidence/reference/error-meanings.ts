@@ -127,6 +127,10 @@ export const ERROR_MEANINGS: Readonly<Record<ErrorCode, Meaning>> = {
     'a segment does not follow the state it was meant for',
     'nothing: the replica fetches a snapshot',
   ),
+  history_unread: means(
+    'revocations of an undone history cannot be read from a damaged copy, so the replica does not take the new history',
+    'RUNBOOK, "A replica’s copy is damaged"',
+  ),
   log_corrupt: means(
     'a log, a journal or a table on the disk is damaged',
     'see the RUNBOOK; a replica’s folder may be moved aside',

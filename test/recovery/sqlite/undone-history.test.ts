@@ -146,7 +146,8 @@ test.runIf(canMount)(
     const before = disk.copy.applied
     const next = { position: { epoch: 2, txid: 9, checksum: 0n }, timeline: '2'.repeat(32) } as AppliedState
     const install = vi.fn<() => Promise<void>>()
-    await expect(disk.keeper.keepThenInstall(next, before, install)).rejects.toMatchObject({ code: 'disk_full' })
+    const replacement = { next, before, recorded: before }
+    await expect(disk.keeper.keepThenInstall(replacement, install)).rejects.toMatchObject({ code: 'disk_full' })
     expect([disk.alarms.get('denials_not_kept') !== undefined, install.mock.calls]).toEqual([true, []])
     expect([fs.existsSync(join(folder, 'denials.tmp')), disk.refuses(2_000)]).toEqual([false, true])
     rmSync(filler)

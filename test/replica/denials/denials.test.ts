@@ -117,6 +117,19 @@ test('any changed byte and any missing end is damage; nothing is taken for an en
   isDamaged(Buffer.concat([bytes, bytes.subarray(12)]))
 })
 
+test('an addition to a damaged file is refused, unless it has all that the file had', async () => {
+  const path = newPath()
+  const denials = open(path)
+  await denials.keep(batches([denial(1), denial(2)]))
+  const bytes = readFileSync(path)
+  bytes[bytes.length - 40] = (bytes[bytes.length - 40] ?? 0) ^ 1
+  writeFileSync(path, bytes)
+  await expect(denials.keep(batches([denial(3)]))).rejects.toMatchObject({ code: 'log_corrupt' })
+  expect(readFileSync(path).equals(bytes)).toBe(true)
+  await denials.keep(batches([denial(2), denial(3)]), { isAll: true })
+  expect([...denials.numbered()].map(({ seq }) => seq)).toEqual([1, 2, 3])
+})
+
 test('pages of the file together are all of it, wherever they begin', async () => {
   const path = newPath()
   const denials = open(path)
@@ -164,8 +177,12 @@ test('a turn looks at a few hundred rows, whatever there are', async () => {
   expect(await denials.count(count)).toBe(0)
   const settlement = new DenialReleaser(denials, systemEntropy, { soon })
   const meta = new MetaReader(history.writer)
-  const settling = { onForgotten: () => Promise.resolve(), signal: new AbortController().signal }
-  expect(await settlement.release({ reader: history.writer, meta }, meta.read(), settling)).toMatchObject({
+  const settling = {
+    isEnforced: () => true,
+    onForgotten: () => Promise.resolve(true),
+    signal: new AbortController().signal,
+  }
+  expect(await settlement.release(history.writer, { meta: meta.read(), forgotten: [] }, settling)).toMatchObject({
     released: 3_000,
   })
   expect(most).toBeGreaterThan(0)

@@ -1,5 +1,5 @@
 /** The parts of a replica that live on its disk, without a network: pages come as snapshots that a test makes. */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
@@ -9,7 +9,7 @@ import { Denials } from '../../../replica/denials/denials.ts'
 import { DenialsKeeper } from '../../../replica/denials/keeper.ts'
 import { RevocationJournal } from '../../../replica/revocations/journal.ts'
 import type { JournalPart } from '../../../replica/revocations/journal-records.ts'
-import { DatabaseCopy } from '../../../replica/store/database-copy.ts'
+import { DatabaseCopy, type ScrubOutcome } from '../../../replica/store/database-copy.ts'
 import { SnapshotFile } from '../../../replica/store/snapshot-file.ts'
 import { Tables } from '../../../replica/tables/tables.ts'
 import { systemClock, systemEntropy } from '../../../shared/clock.ts'
@@ -18,7 +18,6 @@ import { silentLog } from '../../../shared/log.ts'
 import { SegmentEncoder } from '../../../shared/ltx/encoder.ts'
 import { PageChecksums } from '../../../shared/ltx/rolling-checksum.ts'
 import { PAGE_BYTES } from '../../../shared/limits.ts'
-import type { AlarmCode } from '../../../shared/alarms.ts'
 import { openWritable, type Database } from '../../../shared/sqlite/open-database.ts'
 import type { RevocationRow } from '../../../shared/verifier/revocation-row.ts'
 import { KEK, nonceOf } from '../tables-database.ts'
@@ -73,13 +72,16 @@ export class History {
 
 export class Disk {
   readonly folder: string
-  readonly alarms: Map<AlarmCode, string | undefined> = new Map()
+  /** By code, with the name of what it is about after a space. */
+  readonly alarms: Map<string, string | undefined> = new Map()
   readonly tables: Tables
   readonly journal: RevocationJournal
   readonly denials: Denials
   readonly copy: DatabaseCopy
   readonly keeper: DenialsKeeper
   latestMs: number = Infinity
+  /** The outcome of every scrub; undefined for a real scrub. */
+  found: ScrubOutcome | undefined
   /** Refused, and in no file. */
   unwritten: JournalPart | undefined
   /** Turns of the event loop that the keeper waits for; undefined while it gets them at once. */
@@ -113,13 +115,14 @@ export class Disk {
       log,
       unwritten: () => this.unwritten,
       onChanged: () => undefined,
-      latestMs: () => this.latestMs,
+      scrubPages: async () => this.found ?? (await this.copy.scrub(new AbortController().signal)),
+      deletionMs: () => this.latestMs,
       onFatal: (error) => {
         throw error
       },
-      alarms: { set: (code, detail) => void this.alarms.set(code, detail) },
+      alarms: { set: (code, detail, about = '') => void this.alarms.set(`${code} ${about}`.trim(), detail) },
     })
-    this.copy.beforeInstall((next, before, install) => this.keeper.keepThenInstall(next, before, install))
+    this.copy.beforeInstall((replacement, install) => this.keeper.keepThenInstall(replacement, install))
   }
 
   /** As a snapshot of it would. */
@@ -176,4 +179,22 @@ export class Disk {
     this.copy.close()
     this.journal.close()
   }
+}
+
+/** Changes the last byte of a revocation's nonce wherever the files of the database have it, in place. */
+export function rot(folder: string, of: number): void {
+  const key = Buffer.from(KID + nonceOf(of), 'hex')
+  let changed = 0
+  for (const path of ['macaroond.db', 'macaroond.db-wal'].map((name) => join(folder, name))) {
+    if (!existsSync(path)) continue
+    const bytes = readFileSync(path)
+    const file = openSync(path, 'r+')
+    for (let at = bytes.indexOf(key); at !== -1; at = bytes.indexOf(key, at + 1)) {
+      const last = at + key.length - 1
+      writeSync(file, Buffer.from([(bytes[last] ?? 0) ^ 0x80]), 0, 1, last)
+      changed += 1
+    }
+    closeSync(file)
+  }
+  if (changed === 0) throw new Error(`no file has revocation ${of}`)
 }

@@ -3,11 +3,13 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { DenialReleaser } from '../../../replica/denials/releaser.ts'
-import type { TableSource } from '../../../replica/tables/tables.ts'
 import { systemClock, systemEntropy } from '../../../shared/clock.ts'
+import { readForgotten } from '../../../shared/database/forgotten.ts'
 import { MetaReader } from '../../../shared/database/meta.ts'
 import { epoch, timeline } from '../../../shared/ids.ts'
-import { Disk, History, KID, newFolder } from './disk.ts'
+import type { TokenRevocation } from '../../../shared/verifier/revocation-row.ts'
+import { nonceOf } from '../tables-database.ts'
+import { Disk, History, KID, newFolder, rot } from './disk.ts'
 
 function open(folder: string): Disk {
   const disk = new Disk(folder)
@@ -190,9 +192,12 @@ test('a forget is carried out after a read error interrupted it', async () => {
           }
         : db[name],
   })
+  const meta = new MetaReader(writer).read()
+  const durable = { meta, forgotten: readForgotten(writer, meta.schema) }
   const release = (reader: typeof writer): ReturnType<DenialReleaser['release']> =>
-    releaser.release({ reader } as TableSource, new MetaReader(writer).read(), {
-      onForgotten: () => Promise.resolve(),
+    releaser.release(reader, durable, {
+      isEnforced: () => true,
+      onForgotten: () => Promise.resolve(true),
       signal: new AbortController().signal,
     })
   await expect(release(failing)).rejects.toThrow('cannot be read')
@@ -227,6 +232,134 @@ test('without room for what is denied the snapshot is not installed, and an alar
   expect(disk.refuses(2)).toBe(true)
 })
 
+describe('pages that the disk changed while the replica runs', () => {
+  /** Follows the first history with 101 revocations; SQLite has no page of it in its cache. */
+  async function rotten(folder: string): Promise<Disk> {
+    const disk = open(folder)
+    const first = new History(1).revokeFrom(1, 100)
+    await disk.install(first)
+    await disk.install(first.revoke(101))
+    await disk.settle()
+    rot(folder, 2)
+    return disk
+  }
+
+  test('take no refusal with them when their history is undone, and add none', async () => {
+    const folder = newFolder()
+    const disk = await rotten(folder)
+    await disk.install(new History(2).revoke(1))
+    await disk.settle()
+    expect([disk.denials.size, [2, 3, 101].map((of) => disk.refuses(of))]).toEqual([100, [true, true, true]])
+    disk.close()
+    const again = open(folder)
+    expect([2, 3, 101, 0x82].map((of) => again.refuses(of))).toEqual([true, true, true, false])
+  })
+
+  test('decide nothing about what an operator gave up, until a snapshot has replaced them', async () => {
+    const disk = await undone(newFolder())
+    disk.found = 'damaged'
+    const second = new History(2).revoke(1).forget('1'.repeat(32), 2, 2)
+    await disk.install(second)
+    await disk.settle()
+    expect([deniedBy(disk), disk.refuses(2)]).toEqual([['1.2', '1.3'], true])
+    disk.found = undefined
+    await disk.install(second.revoke(4))
+    await disk.settle()
+    expect([deniedBy(disk), disk.refuses(2), disk.refuses(3)]).toEqual([['1.3'], false, true])
+  })
+})
+
+describe('a file that the disk changed while the replica runs', () => {
+  const NEVER = new AbortController().signal
+  const flip = (path: string, at: number): void => {
+    const bytes = readFileSync(path)
+    bytes[at] = (bytes[at] ?? 0) ^ 1
+    writeFileSync(path, bytes)
+  }
+  const token = (of: number, seq = of): TokenRevocation => {
+    return { seq, kind: 'token', kid: KID, nonce: nonceOf(of), expiresAt: 0 }
+  }
+
+  test.each([20, 100, 300])('its denials, at byte %i: a scrub writes them again, and an alarm says so', async (at) => {
+    const folder = newFolder()
+    const disk = await undone(folder)
+    flip(join(folder, 'denials'), at)
+    expect(await disk.keeper.compareTable(NEVER)).toMatchObject({ missing: 0 })
+    expect(disk.alarms.get('refusals_rewritten denials')).toContain('damaged')
+    disk.close()
+    const again = open(folder)
+    expect([1, 2, 3, 4].map((of) => again.refuses(of))).toEqual([true, true, true, false])
+    expect(await again.keeper.compareTable(NEVER)).toEqual({ missing: 0, unaccounted: 0 })
+    expect(again.alarms.get('refusals_rewritten denials')).toBeUndefined()
+  })
+
+  test('its journal: a scrub keeps the lost rows as denials, and rewrites it', async () => {
+    const folder = newFolder()
+    const disk = open(folder)
+    await disk.install(new History(1).revoke(1))
+    disk.tables.deny([token(2), token(3)])
+    disk.journal.append({ timeline: timeline('1'.repeat(32)), epoch: epoch(1) }, [token(2)])
+    const sound = disk.journal.bytes
+    disk.journal.append({ timeline: timeline('1'.repeat(32)), epoch: epoch(1) }, [token(3)])
+    flip(join(folder, 'revocations.journal'), sound + 20)
+    expect(await disk.keeper.compareTable(NEVER)).toEqual({ missing: 0, unaccounted: 1 })
+    expect(disk.alarms.get('refusals_rewritten journal')).toContain('damaged')
+    expect([disk.journal.rows().map(({ seq }) => seq), disk.denials.size]).toEqual([[2], 1])
+    disk.close()
+    const again = open(folder)
+    expect([1, 2, 3, 4].map((of) => again.refuses(of))).toEqual([true, true, true, false])
+  })
+
+  test('its denials, before a release: they are written again first, and nothing ends the node', async () => {
+    const disk = await undone(newFolder())
+    flip(join(disk.folder, 'denials'), 100)
+    await disk.install(new History(2).revoke(1).revoke(4).forget('1'.repeat(32), 2, 2))
+    await disk.settle()
+    // Their numbers are lost, so the forget does not name them any more.
+    expect([2, 3].map((of) => disk.refuses(of))).toEqual([true, true])
+    expect(disk.denials.size).toBe(2)
+    disk.close()
+    const again = open(disk.folder)
+    expect([1, 2, 3, 4].map((of) => again.refuses(of))).toEqual([true, true, true, true])
+  })
+
+  test('its denials and its journal, before another history: everything is kept', async () => {
+    const disk = await undone(newFolder())
+    disk.tables.deny([token(7, 2)])
+    disk.journal.append({ timeline: timeline('2'.repeat(32)), epoch: epoch(2) }, [token(7, 2)])
+    flip(join(disk.folder, 'revocations.journal'), 100)
+    flip(join(disk.folder, 'denials'), 100)
+    await disk.install(new History(3))
+    await disk.settle()
+    disk.close()
+    // The journal is damaged in the middle of its last row, which a crash could have torn.
+    const again = open(disk.folder)
+    expect([1, 2, 3, 7, 8].map((of) => again.refuses(of))).toEqual([true, true, true, true, false])
+  })
+})
+
+test('a revocation that a broader one covers is no denial again after a scrub', async () => {
+  const disk = open(newFolder())
+  await disk.install(new History(1))
+  disk.tables.deny([{ seq: 1, kind: 'org_disabled', org: 'acme', expiresAt: 0 }])
+  expect(await disk.keeper.compareTable(new AbortController().signal)).toEqual({ missing: 0, unaccounted: 1 })
+  disk.tables.deny([{ seq: 1, kind: 'subject', org: 'acme', subject: 'alice', untilMs: 5, expiresAt: 0 }])
+  expect(await disk.keeper.compareTable(new AbortController().signal)).toEqual({ missing: 0, unaccounted: 0 })
+  expect(disk.denials.size).toBe(1)
+})
+
+test('a forget takes nothing out of the table but what it names', async () => {
+  const disk = await undone(newFolder())
+  const row = { seq: 9, kind: 'token', kid: KID, nonce: nonceOf(9), expiresAt: 0 } as const
+  const cutOff = { seq: 9, kind: 'org', org: 'acme', untilMs: 5, expiresAt: 0 } as const
+  // No file has these two.
+  disk.tables.deny([row, cutOff])
+  await disk.install(new History(2).revoke(1).forget('1'.repeat(32), 2, 2))
+  await disk.settle()
+  expect([2, 3, 9].map((of) => disk.refuses(of))).toEqual([false, true, true])
+  expect(disk.tables.enforces(cutOff)).toBe(true)
+})
+
 describe('an undone history with damaged pages', () => {
   function damage(folder: string): void {
     const path = join(folder, 'macaroond.db')
@@ -241,6 +374,68 @@ describe('an undone history with damaged pages', () => {
     await disk.copy.checkpoint()
     await disk.stop()
   }
+
+  /** As after kill -9: the page of revocation 500 is zeros, and no table was saved. Names of the folder and the reopened disk. */
+  async function withGap(saved = false): Promise<{ readonly folder: string; readonly disk: Disk }> {
+    const folder = newFolder()
+    const first = open(folder)
+    await first.install(new History(1).revokeFrom(1, 1_000))
+    await first.copy.checkpoint()
+    if (saved) await first.tables.save()
+    first.close()
+    const path = join(folder, 'macaroond.db')
+    const bytes = readFileSync(path)
+    const at = bytes.indexOf(Buffer.from(KID + nonceOf(500), 'hex'))
+    writeFileSync(path, bytes.fill(0, at - (at % 4096), at - (at % 4096) + 4096))
+    return { folder, disk: open(folder) }
+  }
+
+  test('that hide some of its rows: it stays until an operator takes the damaged folder away', async () => {
+    const { folder, disk } = await withGap()
+    const second = new History(2)
+    await expect(disk.install(second)).rejects.toMatchObject({
+      code: 'history_unread',
+      message: expect.stringMatching(/^revocations \d+ to 5\d\d cannot be read from .*damaged-1-/) as string,
+    })
+    expect(disk.alarms.get('denials_unread')).toMatch(/^revocations/)
+    expect([1, 500, 1_000, 1_001].map((of) => disk.refuses(of))).toEqual([true, false, true, false])
+    expect(disk.copy.applied).toBeUndefined()
+    disk.close()
+    const aside = readdirSync(folder).find((name) => name.startsWith('damaged-')) ?? ''
+    rmSync(join(folder, aside), { recursive: true })
+    const again = open(folder)
+    await again.install(second)
+    expect(again.copy.applied?.position.epoch).toBe(2)
+  })
+
+  test('that hide some of its rows, all of which the saved table has', async () => {
+    const { disk } = await withGap(true)
+    await disk.install(new History(2))
+    await disk.settle()
+    expect([1, 500, 1_000, 1_001].map((of) => disk.refuses(of))).toEqual([true, true, true, false])
+    expect(disk.denials.size).toBe(1_000)
+    expect(disk.alarms.get('denials_unproven')).toBeUndefined()
+  })
+
+  test('that hide some of its rows, where the snapshot is of the same history', async () => {
+    const { disk } = await withGap()
+    await disk.install(new History(1).revokeFrom(1, 1_000))
+    await disk.settle()
+    expect([disk.refuses(500), disk.denials.size, disk.alarms.get('denials_unread')]).toEqual([true, 0, undefined])
+  })
+
+  test('that can all be read: they are kept, and an alarm says that nothing proves them', async () => {
+    const folder = newFolder()
+    await stopped(folder)
+    damage(folder)
+    rmSync(join(folder, 'revocations.table'))
+    const disk = open(folder)
+    await disk.install(new History(2))
+    expect([disk.refuses(3), disk.alarms.get('denials_unproven')]).toEqual([
+      true,
+      expect.stringMatching(/^revocations 1 to 3 of/),
+    ])
+  })
 
   test.each(['the database that was moved aside', 'the saved table'])('its rows come from %s', async (from) => {
     const folder = newFolder()

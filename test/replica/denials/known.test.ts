@@ -1,16 +1,18 @@
 /** The revocations that a replica reports to a restore: all of them, in parts. */
 import { closeSync, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, onTestFinished, test } from 'vitest'
-import { knownRevocations } from '../../../replica/revocations/known.ts'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { knownRevocations, type KnownSources } from '../../../replica/revocations/known.ts'
+import { PageScrub } from '../../../replica/store/page-scrub.ts'
+import { systemClock } from '../../../shared/clock.ts'
 import { MetaReader } from '../../../shared/database/meta.ts'
 import { epoch, timeline } from '../../../shared/ids.ts'
 import { CONTROL_MESSAGE_BYTES_MAX } from '../../../shared/limits.ts'
 import { columnsOfRow, type Denial } from '../../../shared/protocol/denials.ts'
-import { knownResult } from '../../../shared/protocol/known-revocations.ts'
+import { type KnownAnswer, knownResult } from '../../../shared/protocol/known-revocations.ts'
 import type { TokenRevocation } from '../../../shared/verifier/revocation-row.ts'
 import { nonceOf } from '../tables-database.ts'
-import { Disk, History, KID, newFolder } from './disk.ts'
+import { Disk, History, KID, newFolder, rot } from './disk.ts'
 
 const token = (number: number): TokenRevocation => ({
   seq: number,
@@ -27,22 +29,34 @@ async function* denials(first: number, count: number, reason: string): AsyncGene
   }
 }
 
+const NOT_LOST = { textAt: () => undefined }
+
 /** Numbers of the tokens, by the walk that macaroond 0.1.0 does as well. */
 async function walk(
   disk: Disk,
   history: History,
   meanwhile: (call: number) => void | Promise<void> = () => undefined,
 ): Promise<Set<number>> {
+  const pageScrub = new PageScrub({ copy: disk.copy, alarms: { set: () => undefined } })
   const source = { reader: history.writer, meta: new MetaReader(history.writer) }
   const found = new Set<number>()
   const add = (hex: string): unknown => found.add(Number.parseInt(hex.slice(16), 16))
   let call = 0
   for (let after: number | null = 0; after !== null; call += 1) {
-    const { generation, bytes } = disk.journal
-    const journal = { path: join(disk.folder, 'revocations.journal'), generation, bytes }
-    const text = JSON.stringify(
-      knownRevocations({ source, applied: undefined, denials: disk.denials, journal }, { after }),
-    )
+    const sources = (): KnownSources => {
+      const { generation, bytes } = disk.journal
+      const journal = { path: join(disk.folder, 'revocations.journal'), generation, bytes }
+      return {
+        source,
+        applied: undefined,
+        denials: disk.denials,
+        journal,
+        lostJournal: NOT_LOST,
+        pageScrub,
+        timers: systemClock,
+      }
+    }
+    const text = JSON.stringify(await knownRevocations(sources, { after }))
     expect(text.length).toBeLessThan(CONTROL_MESSAGE_BYTES_MAX / 2)
     const { rows, journal: ahead, next } = knownResult.parse(JSON.parse(text))
     for (const { key } of rows) add((key as { hex: string }).hex)
@@ -121,4 +135,68 @@ test.each([10, 40_000, 90_000])('damage of the journal at byte %i is an error, n
   writeSync(file, Buffer.alloc(1, 0xff), 0, 1, at)
   closeSync(file)
   await expect(walk(disk, new History(2))).rejects.toMatchObject({ code: 'log_corrupt' })
+})
+
+describe('pages that the disk changed', () => {
+  /** A replica with 20 denials, one row in its journal and 100 in its pages, one of which the disk has changed. */
+  async function rotten(): Promise<{ readonly call: (after: number, isUnreadTold?: boolean) => Promise<KnownAnswer> }> {
+    const disk = new Disk(newFolder())
+    onTestFinished(() => disk.close())
+    await disk.install(new History(2).revokeFrom(1, 100))
+    await disk.denials.keep(denials(201, 20, ''))
+    disk.journal.append(PLACE, [token(101)])
+    rot(disk.folder, 7)
+    const pageScrub = new PageScrub({ copy: disk.copy, alarms: { set: () => undefined } })
+    const sources = (): KnownSources => {
+      const journal = { path: join(disk.folder, 'revocations.journal'), ...pick(disk.journal) }
+      const { source } = disk.tables
+      return {
+        source,
+        applied: disk.copy.applied,
+        denials: disk.denials,
+        journal,
+        lostJournal: NOT_LOST,
+        pageScrub,
+        timers: systemClock,
+      }
+    }
+    return { call: (after, isUnreadTold) => knownRevocations(sources, { after }, isUnreadTold) }
+  }
+  const pick = ({ generation, bytes }: Disk['journal']): Pick<Disk['journal'], 'generation' | 'bytes'> => {
+    return { generation, bytes }
+  }
+
+  test('are an error', async () => {
+    const { call } = await rotten()
+    const walked = async (): Promise<void> => {
+      for (let after: number | null = 0; after !== null;) after = (await call(after)).next
+    }
+    await expect(walked()).rejects.toMatchObject({ code: 'database_corrupt' })
+  })
+
+  test('are an error in a later walk too, while no snapshot has come', async () => {
+    const { call } = await rotten()
+    for (let walk = 0; walk < 2; walk += 1) {
+      let unread: readonly string[] = []
+      for (let after: number | null = 0; after !== null;) {
+        const answer = await call(after, true)
+        unread = [...unread, ...(answer.unread ?? [])]
+        after = answer.next
+      }
+      expect(unread).toHaveLength(1)
+    }
+  })
+
+  test('hide nothing else from a caller that asks what could not be read', async () => {
+    const { call } = await rotten()
+    const answers: KnownAnswer[] = []
+    for (let after: number | null = 0; after !== null;) {
+      const answer = await call(after, true)
+      answers.push(answer)
+      after = answer.next
+    }
+    const rows = answers.flatMap((answer) => [...answer.rows, ...answer.journal])
+    expect([rows.length, answers.at(-1)?.position]).toEqual([21, null])
+    expect(answers.flatMap(({ unread = [] }) => unread)).toEqual([expect.stringContaining('changed pages')])
+  })
 })

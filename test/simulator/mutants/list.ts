@@ -164,10 +164,10 @@ export const MUTANTS: readonly SimulatedMutant[] = [
   {
     name: 'a replica sweeps by its own time, and saves what is left',
     file: 'replica/tables/tables.ts',
-    find: `    const nowMs = deletionMs(this.#meta?.issueClockMs ?? 0, latestMs)
+    find: `    const nowMs = deletionMs(this.#meta?.issueClockMs ?? 0, ownMs)
     const before = outlivedBefore(nowMs)
     this.#sweptMs = Math.max(this.#sweptMs, nowMs)`,
-    replace: '    const before = outlivedBefore(deletionMs(Infinity, latestMs))\n    this.#sweptMs = 0',
+    replace: '    const before = outlivedBefore(deletionMs(Infinity, ownMs))\n    this.#sweptMs = 0',
     breaks: 'S1',
     filter: { kinds: ['years away'] },
   },
@@ -232,7 +232,7 @@ export const MUTANTS: readonly SimulatedMutant[] = [
     filter: { kinds: ['restored blindly'], archive: {} },
     steps: 40,
     file: 'replica/denials/keeper.ts',
-    find: 'await this.#inTurn(() => this.#keep(before))',
+    find: 'await this.#inTurn(() => this.#keep(replacement))',
     replace: '',
     breaks: 'S3',
   },
