@@ -120,7 +120,10 @@ export class Disk {
       onFatal: (error) => {
         throw error
       },
-      alarms: { set: (code, detail, about = '') => void this.alarms.set(`${code} ${about}`.trim(), detail) },
+      alarms: {
+        set: (code: string, detail: string | undefined, about?: string) =>
+          void this.alarms.set(about === undefined ? code : `${code} ${about}`, detail),
+      },
     })
     this.copy.beforeInstall((replacement, install) => this.keeper.keepThenInstall(replacement, install))
   }
