@@ -15,7 +15,7 @@ export function carryUnsigned(db: Database, databases: readonly DatabaseEvidence
   const all = databases.flatMap(({ unsigned }) => unsigned)
   if (all.length === 0) return
   raiseSchema(db)
-  for (const one of all) insertUnsigned(db, one)
+  insertUnsigned(db, all)
 }
 
 /** Revocations that an operator gave up stay given up: a replica that connects later must learn of it too. */
@@ -36,7 +36,10 @@ export function writeUnsigned(db: Database, waiting: readonly PendingRevocations
   raiseSchema(db)
   for (const { revocations } of waiting) {
     const timeline = newTimeline(entropy)
-    for (const one of revocations) insertUnsigned(db, { ...one, timeline })
+    insertUnsigned(
+      db,
+      revocations.map((one) => ({ ...one, timeline })),
+    )
   }
 }
 

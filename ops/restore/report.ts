@@ -67,12 +67,13 @@ export function previewLines(preview: Preview): readonly string[] {
 }
 
 /** Says how many revocations the result has of those that are known, and that none is lost, if that is so. */
-function revocationsLines({ revocations, carried, unread, waiting, refusing }: Preview): readonly string[] {
+function revocationsLines({ revocations, carried, unread, waiting, refusing, head }: Preview): readonly string[] {
   if (revocations === undefined) return []
   const { there, beyond } = revocations
   const added = carried === undefined ? 0 : beyond
   const counts = `${there + beyond} known, ${there + added} in the result (${there} already there, ${added} added)`
-  const isCertain = unread.length === 0 && waiting.length === 0 && refusing.length === 0
+  const isAll = unread.length === 0 && waiting.length === 0 && refusing.length === 0
+  const isCertain = isAll && head?.witnessed === true
   if (added < beyond) return [`revocations: ${counts}`, `  ${beyond - added} ARE LEFT OUT`]
   return [`revocations: ${counts}`, ...(isCertain ? ['  no revocation is lost'] : [])]
 }

@@ -8,7 +8,6 @@ import { type Kid, tokenId } from '../../shared/ids.ts'
 import { SUBJECT_BYTES_MAX } from '../../shared/limits.ts'
 import { resumeNonces } from '../../shared/macaroon/nonce.ts'
 import { encodeUtf8 } from '../../shared/macaroon/utf8.ts'
-import type { CutOff } from '../../shared/verifier/cut-offs.ts'
 import { append, type Appended, type Attribution } from './append.ts'
 import type { AuditEntry } from './audit.ts'
 import type { Command, CommandOf } from './commands.ts'
@@ -57,10 +56,8 @@ export function revokeIssued(
   const { org, subject } = command
   knownOrg(state, org)
   if (subject !== undefined) checkSubject(subject)
-  const { wantedMs, later } = untilOf(state, command, context)
+  const { untilMs, later } = untilOf(state, command, context)
   const named = subject === undefined ? { kind: 'org' as const, org } : { kind: 'subject' as const, org, subject }
-  const untilMs = reachInForce(state, { ...named, seq: 0, untilMs: wantedMs, expiresAt: 0 }) ?? wantedMs
-  if (command.untilMs === undefined && context.believed !== undefined) state.lostMintsUntilMs ??= wantedMs
   const appended = append(state, { ...named, untilMs, expiresAt: 0 }, command, context)
   const { rows, seq, already } = appended
   if (untilMs >= state.issue.lastMs) state.issue = resumeNonces(untilMs)
@@ -136,38 +133,30 @@ function checkSubject(subject: string): void {
 }
 
 interface Until {
-  readonly wantedMs: number
-  /** Set if the request reaches beyond `wantedMs`: the time for the due cut-off, or `TIME_OF_REQUEST`. */
+  readonly untilMs: number
+  /** Set if the request reaches beyond `untilMs`: the time for the due cut-off, or `TIME_OF_REQUEST`. */
   readonly later?: number | undefined
 }
 
 /**
  * The time of the cut-off. If the caller names none, it is now, or the last mint if that is later: the authority's time may be
- * behind the issue clock. While the clock is in doubt it is at most the last mint: this covers everything that this authority
- * has minted, and the rest of the request becomes a due cut-off. Throws request_invalid for a time in the future.
+ * behind the issue clock. It is now even if a cut-off is in force and nothing was minted since: a restore may have lost mints,
+ * and before the epoch settles an old primary may still mint. While the clock is in doubt the cut-off is at most the last mint:
+ * this covers everything that this authority has minted, and the rest of the request becomes a due cut-off. Throws
+ * request_invalid for a time in the future.
  */
 function untilOf(
   { issue }: AuthorityState,
-  { untilMs }: CommandOf<'issued.revoke'>,
+  { untilMs: named }: CommandOf<'issued.revoke'>,
   { nowMs, believed }: DecisionContext,
 ): Until {
   const latestMs = believed === undefined ? issue.lastMs : Math.max(nowMs, issue.lastMs)
-  if (untilMs !== undefined && untilMs <= latestMs) return { wantedMs: untilMs }
-  if (believed === undefined) return { wantedMs: latestMs, later: untilMs ?? TIME_OF_REQUEST }
-  if (untilMs === undefined) return { wantedMs: latestMs }
+  if (named !== undefined && named <= latestMs) return { untilMs: named }
+  if (believed === undefined) return { untilMs: latestMs, later: named ?? TIME_OF_REQUEST }
+  if (named === undefined) return { untilMs: latestMs }
   throw new MacaroondError('request_invalid', 'tokens that will be issued in the future cannot be revoked yet', {
     hint: 'leave the time out to revoke everything issued up to now',
   })
-}
-
-/**
- * The cut-off already in force, if nothing has been minted since; a second one would revoke nothing more. The database does not
- * show every mint: a restore may have lost some. So this process must have cut off up to a time after those, too.
- */
-function reachInForce({ revocations, issue, lostMintsUntilMs }: AuthorityState, cutOff: CutOff): number | undefined {
-  const reach = revocations.cutOffs.reach(cutOff)
-  if (reach === undefined) return undefined
-  return reach >= Math.max(issue.lastMs, lostMintsUntilMs ?? Infinity) ? reach : undefined
 }
 
 /** Marks the key as retired in the state, and returns the key that mints now; undefined if none is left. */

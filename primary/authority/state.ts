@@ -88,11 +88,6 @@ export interface AuthorityState {
   dueSeq: number
   /** The issue clock. It is persisted, so a later token never looks older, whatever the wall clock does. */
   issue: NonceState
-  /**
-   * Mints that a restore lost, so that this database lacks them, were before this time: that of this process's first cut-off up
-   * to now. Unix milliseconds; undefined before that cut-off.
-   */
-  lostMintsUntilMs: number | undefined
   /** Number of the last committed transaction. */
   txid: Txid
   requestSeq: number

@@ -69,7 +69,6 @@ export function loadState(
     // A restore may take a cut-off from a replica's journal, and its time may be later than every issue clock that the restore
     // found.
     issue: resumeNonces(Math.max(meta.issueClockMs, cutOffs.latestMs)),
-    lostMintsUntilMs: undefined,
     keyGeneration: meta.keyGeneration,
     revocationSeq: meta.revocationSeq,
     audit: { seq: meta.auditSeq, hash: meta.auditHead },

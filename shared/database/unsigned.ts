@@ -79,12 +79,18 @@ function rowsOf(db: Database, limit: number, offset: number): readonly Unsigned[
   }))
 }
 
-/** A row that is there is not inserted again. */
-export function insertUnsigned(db: Database, { timeline, epoch, seq, columns }: Unsigned): void {
-  const row = [timeline, epoch, seq, JSON.stringify(columns)]
-  const where = 'timeline = ? AND epoch = ? AND seq = ? AND columns = ?'
-  db.prepare(
-    `INSERT INTO unsigned_revocations (timeline, epoch, seq, columns)
-      SELECT ?, ?, ?, ? WHERE NOT EXISTS (SELECT 1 FROM unsigned_revocations WHERE ${where})`,
-  ).run(...row, ...row)
+/** Inserts rows in their order. A row that is there is not inserted again. */
+export function insertUnsigned(db: Database, rows: readonly Unsigned[]): void {
+  const insert = db.prepare('INSERT INTO unsigned_revocations (timeline, epoch, seq, columns) VALUES (?, ?, ?, ?)')
+  const known = new Set(rowsOf(db, -1, 0).map(nameOf))
+  for (const row of rows) {
+    const name = nameOf(row)
+    if (known.has(name)) continue
+    known.add(name)
+    insert.run(row.timeline, row.epoch, row.seq, JSON.stringify(row.columns))
+  }
+}
+
+function nameOf({ timeline, epoch, seq, columns }: Unsigned): string {
+  return JSON.stringify([timeline, epoch, seq, columns])
 }

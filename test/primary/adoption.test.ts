@@ -281,7 +281,10 @@ describe('an adopted token', () => {
 test('a denial that a restore found without a signature is never adopted by itself', async () => {
   const db = new Sqlite(':memory:')
   db.exec('CREATE TABLE meta (one INTEGER); CREATE TABLE epochs (epoch INTEGER);' + MIGRATE_4_TO_5)
-  for (const number of [9, 10, 11]) insertUnsigned(db, denial(token(number)))
+  insertUnsigned(
+    db,
+    [9, 10, 11].map((number) => denial(token(number))),
+  )
   const unsigned = new UnsignedReader(db, 5, 2)
   expect(unsigned.part).toEqual({ denials: [9, 10].map((number) => denial(token(number))), remaining: 1 })
   const options = { state: () => authority.state, writesOpen: () => true, clock: systemClock, log: silentLog }

@@ -174,8 +174,8 @@ test('unsigned revocations of a newer state go on waiting, each once, under thei
     columns: { kind: 'org_disabled', org: 'acme' },
   }
   const [restored, newer] = [database(), database()]
-  insertUnsigned(restored, one)
-  for (const seq of [3, 4]) insertUnsigned(newer, { ...one, seq })
+  insertUnsigned(restored, [one])
+  insertUnsigned(newer, [one, { ...one, seq: 4 }])
   const evidence = [evidenceOfDatabase(HEAD, newer)]
   const common = { carried: carryOver([], evidence), waiting: [], clock: systemClock, entropy: systemEntropy }
   beginEpoch(restored, { ...common, evidence, highest: HIGHEST })

@@ -53,7 +53,6 @@ export function freshState(): AuthorityState {
     issue: resumeNonces(0),
     txid: txid(1),
     requestSeq: 0,
-    lostMintsUntilMs: undefined,
     keyGeneration: 0,
     revocationSeq: 0,
     audit: { seq: 0, hash: AUDIT_GENESIS },
