@@ -76,7 +76,11 @@ export class ArchiveLink {
       list: async (prefix) => this.#listed(prefix, await request(() => storage.list(prefix))),
       get: (key, range, into) => request(() => storage.get(key, range, into)),
       put: (key, content, timestampMs) => change(key, () => storage.put(key, content, timestampMs)),
-      create: async (key, ...rest) => this.#created(await change(key, () => storage.create(key, ...rest))),
+      create: async (key, ...rest) => {
+        const send = (): Promise<boolean> => storage.create(key, ...rest)
+        await this.#perhapsLate(timers, send)
+        return this.#created(await change(key, send))
+      },
       delete: (key) => this.#deleted(storage, key, () => request(() => storage.delete(key))),
       sweep: () => request(() => storage.sweep()),
     }
@@ -92,12 +96,16 @@ export class ArchiveLink {
 
   async #change<T>(timers: Timers, key: string, send: () => Promise<T>): Promise<T> {
     if (this.#is('archive lists late')) this.#unlisted.add(key)
-    await this.#carryOutLate(timers)
-    if (this.#is('archive writes late') && this.#random.fraction() < LOST) throw this.#delayed(timers, send)
     const answer = await this.#request(timers, send)
     if (this.#is('archive answers lost') && this.#random.fraction() < LOST)
       throw this.#takeEffect('archive answers lost')
     return answer
+  }
+
+  /** Only what is created from memory: the source of a large object ends with the request. */
+  async #perhapsLate(timers: Timers, send: () => Promise<unknown>): Promise<void> {
+    await this.#carryOutLate(timers)
+    if (this.#is('archive writes late') && this.#random.fraction() < LOST) throw this.#delayed(timers, send)
   }
 
   /** The request is given up. It is carried out later: before another change, or after a while. */
