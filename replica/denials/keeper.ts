@@ -328,10 +328,9 @@ export class DenialsKeeper {
   }
 
   *#readableRows(): Generator<RevocationRow> {
-    const { journal } = this.#options
-    for (const { rows } of journal.readable()) yield* rows
-    // Throws if the readable rows are not all.
-    journal.read()
+    const { parts, damage } = this.#options.journal.readable()
+    for (const { rows } of parts) yield* rows
+    if (damage !== undefined) throw damage
   }
 
   /** A denial may be in no pages, so no issue clock alone decides that it is outlived. */

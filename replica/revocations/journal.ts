@@ -17,6 +17,7 @@
 import { closeSync, constants, fdatasync, fstatSync, openSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { promisify } from 'node:util'
+import type { MacaroondError } from '../../shared/errors.ts'
 import type { Epoch, Timeline } from '../../shared/ids.ts'
 import type { RevocationRow } from '../../shared/verifier/revocation-row.ts'
 import { syncDirectory, syncFile, writeAt } from '../../shared/files/positional-io.ts'
@@ -132,14 +133,16 @@ export class RevocationJournal {
     for (const [timeline, highest] of this.#highest) if (highest.epoch < epoch) this.#highest.delete(timeline)
   }
 
-  /** The rows before the first damaged record. */
-  readable(): readonly JournalPart[] {
-    return decodeJournal(readFileSync(this.#path).subarray(0, this.#bytes), { isDamageKnown: true }).parts
+  /** The rows before the first damaged record, and the error that names it; undefined for a sound file. */
+  readable(): { readonly parts: readonly JournalPart[]; readonly damage: MacaroondError | undefined } {
+    const bytes = readFileSync(this.#path).subarray(0, this.#bytes)
+    const { parts, end } = decodeJournal(bytes, { isDamageKnown: true })
+    return { parts, damage: end < this.#bytes ? journalDamaged(end) : undefined }
   }
 
   /** Rewrites a damaged file with its readable rows. The caller has made all others durable. Throws disk_full, io_failed. */
   dropDamaged(): void {
-    const parts = this.readable()
+    const { parts } = this.readable()
     this.#keep(parts, ({ rows }) => rows)
     this.#highest.clear()
     for (const part of parts) this.#note(part, part.rows)

@@ -247,7 +247,7 @@ test('a journal that is damaged while it is open keeps its readable rows, and go
   const bytes = readFileSync(path)
   bytes[sound + 12] = (bytes[sound + 12] ?? 0) ^ 0x21
   writeFileSync(path, bytes)
-  expect(journal.readable().flatMap((part) => part.rows.map(({ seq }) => seq))).toEqual([1, 2])
+  expect(journal.readable().parts.flatMap((part) => part.rows.map(({ seq }) => seq))).toEqual([1, 2])
   journal.dropDamaged()
   journal.append(OURS, rows(5))
   await journal.sync()
