@@ -77,12 +77,12 @@ function confirm(rows: Iterable<RevocationRow>, { revocations, sweptMs }: Census
   return missing
 }
 
-/** Parts of at most ROWS_A_READ. */
-export function* inBatches<T>(all: Iterable<T>): Generator<readonly T[]> {
+/** Parts of limited length. */
+export function* inBatches<T>(all: Iterable<T>, length: number = ROWS_A_READ): Generator<readonly T[]> {
   let batch: T[] = []
   for (const one of all) {
     batch.push(one)
-    if (batch.length < ROWS_A_READ) continue
+    if (batch.length < length) continue
     yield batch
     batch = []
   }

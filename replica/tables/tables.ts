@@ -45,6 +45,9 @@ export interface TableSource {
   readonly meta: MetaReader
 }
 
+/** Rows that are handed over at a time, few enough to be written to a file in one turn. */
+const ROWS_A_PART = 250
+
 /** The tables that the verifier reads. Every change is synchronous; long work runs in parts. */
 export class Tables implements TokenTables {
   readonly #options: TablesOptions
@@ -218,7 +221,7 @@ export class Tables implements TokenTables {
 
   /** All revocations in the table, without actor and reason, in parts. The table may change between two of them. */
   *denied(): Generator<readonly KnownRevocation[]> {
-    yield* inBatches(this.#revocations.rows())
+    yield* inBatches(this.#revocations.rows(), ROWS_A_PART)
   }
 
   /** True if the table has this revocation, or one of the same kind that covers it. */
