@@ -162,12 +162,12 @@ export const MUTANTS: readonly SimulatedMutant[] = [
     breaks: 'S2',
   },
   {
-    name: 'a replica sweeps by its own time, and saves what is left',
+    name: 'a replica sweeps by a time more than a year ahead, and saves what is left',
     file: 'replica/tables/tables.ts',
     find: `    const nowMs = deletionMs(this.#meta?.issueClockMs ?? 0, ownMs)
     const before = outlivedBefore(nowMs)
     this.#sweptMs = Math.max(this.#sweptMs, nowMs)`,
-    replace: '    const before = outlivedBefore(deletionMs(Infinity, ownMs))\n    this.#sweptMs = 0',
+    replace: '    const before = outlivedBefore(deletionMs(Infinity, ownMs) + 400 * 86_400_000)\n    this.#sweptMs = 0',
     breaks: 'S1',
     filter: { kinds: ['years away'] },
   },
