@@ -56,6 +56,7 @@ describe('the newest state was seen', () => {
     expect(head([archive(), replica('A')])).toBe(false)
     expect(head([archive(), replica('A'), replica('C')])).toBe(false)
     expect(head([archive(), replica('A'), replica('B', { position: undefined })])).toBe(false)
+    expect(head([archive(), replica('A'), replica('B', { unread: ['its journal was lost'] })])).toBe(false)
     expect(head([archive(), replica('A'), replica('B')], [], 2)).toBe(false)
     expect(head([archive({ ...BOTH, degraded: true }), replica('A'), replica('B')])).toBe(false)
     expect(head([archive({ ...BOTH, durability: 'archive' }), replica('A'), replica('B')])).toBe(false)

@@ -134,6 +134,26 @@ test('what is damaged in a copy hides nothing else of it', async () => {
   expect([revoked.length, revoked.includes(denied)]).toEqual([fixture.revoked + 1, true])
 }, 60_000)
 
+test('a running replica that lost its journal says so, and is no witness', async () => {
+  const fixture = await buildFixture()
+  const left = copyOf(fixture.now)
+  rmSync(join(left.replica, 'revocations.journal'))
+  const { profile, stop } = await startReplica(left, fixture.key)
+  try {
+    const asking = ['restore', '--archive', left.archive, '--key', fixture.key, '--profile', profile, '--json']
+    const told = async (...more: readonly string[]): Promise<Document['error']> =>
+      (await commandLine([...asking, '--output', join(scratch(), 'restored.db'), ...more])).json<Document>().error
+    expect(await told()).toMatchObject({
+      code: 'restore_unconfirmed',
+      message: expect.stringContaining('its revocation journal of epoch 1 was lost') as string,
+    })
+    expect(await told('--yes')).toMatchObject({ code: 'head_unwitnessed' })
+    expect(await told('--yes', '--accept-head')).toBeUndefined()
+  } finally {
+    await stop()
+  }
+}, 60_000)
+
 const RUNBOOK = join(import.meta.dirname, '../../../ops/RUNBOOK.md')
 const [BEGIN, END] = [
   '<!-- made by `DAMAGE_TABLE=write npx vitest run test/recovery/archive/damage` -->',

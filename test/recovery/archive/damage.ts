@@ -130,14 +130,15 @@ export async function repairArgs({ primary, archive }: Left, key: string): Promi
 }
 
 /**
- * Starts the replica on its folder, whose primary is gone; journal and denials hold its revocations too. Resolves with the
+ * Starts the replica on its folder, whose primary is gone. A journal and denials with its revocations are written before, unless
+ * it lost its journal. Resolves with the
  * profile of an operator who can ask it.
  */
 export async function startReplica(
   { replica }: Left,
   key: string,
 ): Promise<{ readonly profile: string; readonly stop: () => Promise<void> }> {
-  await fillJournalAndDenials(replica)
+  if (existsSync(join(replica, 'revocations.journal'))) await fillJournalAndDenials(replica)
   const nobody = { address: '127.0.0.1:1', peer_id: identityOf('primary').peerId }
   const own = { cluster: CLUSTER, region: 'fra', data: replica, identity: 'unused', kek: { env: 'UNUSED' } }
   const peers = [peerEntry('operator', { role: 'operator' })]

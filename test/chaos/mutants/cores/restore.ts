@@ -24,6 +24,13 @@ export const RESTORE_MUTANTS: readonly CoreMutant[] = [
     by: 'test/ops/restore/witness.test.ts',
   },
   {
+    name: 'a replica that cannot read a part of its files is a witness',
+    file: 'ops/restore/witness.ts',
+    find: 'position?.epoch === epoch && unread.length === 0',
+    replace: 'position?.epoch === epoch && unread.length < Infinity',
+    by: 'test/ops/restore/witness.test.ts',
+  },
+  {
     name: 'a running replica says alone which replicas must answer',
     file: 'ops/restore/witness.ts',
     find: 'return compared === undefined ? later : [compared, ...later]',
