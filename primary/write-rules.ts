@@ -43,6 +43,7 @@ function openGate({
   authorityClock,
   alarms,
   shutdown,
+  host,
 }: PrimaryFoundation): WritesGate {
   return new WritesGate({
     witnesses: () => members.witnesses,
@@ -52,6 +53,7 @@ function openGate({
     writer,
     stopping: () => shutdown.begun,
     time: () => authorityClock.time,
+    clock: host.clock,
     onReplicaRefused: () => alarms.refresh(),
     onFatal: shutdown.crash,
   })

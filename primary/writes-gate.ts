@@ -9,6 +9,7 @@
  *
  * When the position is first confirmed, the gate has an older schema migrated.
  */
+import type { Clock } from '../shared/clock.ts'
 import { reportOf } from '../shared/errors.ts'
 import type { JudgedTime } from '../shared/freshness/credible-time.ts'
 import type { Log } from '../shared/log.ts'
@@ -30,15 +31,20 @@ export interface WritesGateOptions {
   readonly time: () => JudgedTime
   /** Migrates once, before the first write of this process. An error in it ends the process. */
   readonly writer: Pick<GroupWriter, 'migrate' | 'submit'>
+  readonly clock: Pick<Clock, 'monotonicMs'>
   /** Called when `refusedReplicas` has a new entry. */
   readonly onReplicaRefused: () => void
   readonly onFatal: (error: unknown) => void
 }
 
+const REFUSAL_RECORDED_MS = 3_600_000
+
 export class WritesGate {
   readonly #options: WritesGateOptions
   /** Refused replicas that have not been accepted since. A refused replica keeps retrying, but is recorded once (S10). */
   readonly #refusedReplicas = new Map<string, string>()
+  /** The last audit record of each replica, and how often it was refused anew since. */
+  readonly #recorded = new Map<string, { readonly atMs: number; more: number }>()
   #agreement: Agreement
 
   constructor(options: WritesGateOptions) {
@@ -105,11 +111,26 @@ export class WritesGate {
 
   /** Records a refused replica in the audit, once (S10). While the gate is closed, only the alarm shows the refusal. */
   recordRefusedReplica(replica: string, message: string): void {
-    const { log, writer, onReplicaRefused } = this.#options
+    const { onReplicaRefused } = this.#options
     if (this.#refusedReplicas.has(replica)) return
     this.#refusedReplicas.set(replica, message)
     onReplicaRefused()
-    const command = { kind: 'replica.refused', actor: { text: `replica ${replica}` }, message } as const
+    this.#audit(replica, message)
+  }
+
+  /** One record an hour: a replica that is accepted and refused in turn must not fill the audit, which is kept for ever. */
+  #audit(replica: string, refusal: string): void {
+    const { log, writer, clock } = this.#options
+    const last = this.#recorded.get(replica)
+    const atMs = clock.monotonicMs()
+    if (last !== undefined && atMs - last.atMs < REFUSAL_RECORDED_MS) return void (last.more += 1)
+    this.#recorded.set(replica, { atMs, more: 0 })
+    const times = last === undefined || last.more === 0 ? '' : ` (${last.more} more since the last record)`
+    const command = {
+      kind: 'replica.refused',
+      actor: { text: `replica ${replica}` },
+      message: `${refusal}${times}`,
+    } as const
     writer
       .submit(command)
       .catch((error: unknown) =>

@@ -32,7 +32,9 @@ export function withinBounds(
   const bounded = evidence.map((one) => {
     // The authority's own numbers need no bound: it would not have signed an impossible one.
     if (one.signed) return one
-    const others = evidence.filter((other) => other !== one).flatMap(({ position }) => position ?? [])
+    const others = evidence
+      .filter((other) => other !== one && mayVouch(other))
+      .flatMap(({ position }) => position ?? [])
     const epochMax = Math.max(highest.epoch, ...others.map(({ epoch }) => epoch)) + EPOCHS_BEYOND_MAX
     const txidMax = Math.max(highest.txid, ...others.map(({ txid }) => txid)) + TXIDS_BEYOND_MAX
     const { position, issueClockMs, leaseMsMax } = one
@@ -52,6 +54,11 @@ export function withinBounds(
     }
   })
   return { evidence: bounded, remarks, unread }
+}
+
+/** A running replica only states its numbers, so two of them that lie must not vouch for each other. */
+function mayVouch({ signed, source }: Evidence): boolean {
+  return signed || source.kind !== 'replica'
 }
 
 /** Limits cut-offs to now. The issue clock continues after the latest cut-off, so one in the future would stop all minting. */

@@ -8,6 +8,7 @@ import type { CallOff, Timers } from '../../shared/clock.ts'
 import { MetaReader } from '../../shared/database/meta.ts'
 import { UnsignedReader } from '../../shared/database/unsigned.ts'
 import { reportOf } from '../../shared/errors.ts'
+import { sqliteError } from '../../shared/files/storage-errors.ts'
 import { ADOPTED_MAX, DENIALS_REPORTED_MAX } from '../../shared/limits.ts'
 import type { Log } from '../../shared/log.ts'
 import type { Denial, ReportedDenials } from '../../shared/protocol/denials.ts'
@@ -112,7 +113,7 @@ export class Adoption {
     return waiting.map(([from, count]) => [names.get(from) ?? from, String(count)])
   }
 
-  /** Judges all denials again, and adopts those that need no operator. */
+  /** Judges all denials again, and adopts those that need no operator. Never throws, because timers call it. */
   reassess(): void {
     const { writesOpen, replicas } = this.#options
     this.#reports.keepOnly(new Set(replicas().keys()))
@@ -120,10 +121,16 @@ export class Adoption {
     if (writesOpen() && !this.#adopting) void this.#adopt()
   }
 
+  /** The next unsigned revocations are read from the database. If that fails, the next assessment tries again. */
   #judge(): void {
-    const { unsigned } = this.#options
-    do this.#waiting = this.#judged()
-    while (!this.#waiting.some(({ from }) => from.includes(RESTORE)) && unsigned.next())
+    const { unsigned, log } = this.#options
+    try {
+      do this.#waiting = this.#judged()
+      while (!this.#waiting.some(({ from }) => from.includes(RESTORE)) && unsigned.next())
+    } catch (error) {
+      const named = sqliteError(error, 'reading the unsigned revocations of a restore')
+      log.error({ error: reportOf(named) }, 'could not judge revocations of an undone history; trying again')
+    }
   }
 
   #judged(): readonly PendingDenial[] {

@@ -114,9 +114,9 @@ async function completesWithin(
   wait: (signal: AbortSignal) => Promise<void>,
 ): Promise<boolean> {
   const over = new AbortController()
-  const { promise, resolve } = Promise.withResolvers<boolean>()
+  const { promise, resolve, reject } = Promise.withResolvers<boolean>()
   const callOff = timers.after(waitMs, () => resolve(false))
-  void wait(over.signal).then(() => resolve(true))
+  wait(over.signal).then(() => resolve(true), reject)
   try {
     return await promise
   } finally {

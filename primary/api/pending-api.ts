@@ -65,7 +65,11 @@ export class PendingApi {
   async adopt(peer: KnownPeer, value: unknown): Promise<AdoptResult> {
     requireOperator(peer, 'adopt revocations')
     const { writer, durability } = this.#options
-    const denials = this.#chosen(params(adoptParams, value)).map(({ denial }) => denial)
+    // Those that nobody can adopt come last. Otherwise 500 of them would keep every later one waiting.
+    const chosen = this.#chosen(params(adoptParams, value)).toSorted(
+      (a, b) => this.#adoptableFrom(a) - this.#adoptableFrom(b),
+    )
+    const denials = chosen.slice(0, DENIALS_CALL_MAX).map(({ denial }) => denial)
     const command = { kind: 'revocations.adopt', actor: actorOf(peer), denials, from: undefined } as const
     const { answer, position } = await writer.submit<Adopted>(command)
     requireSettled(writer.state, answer.seq)
@@ -89,6 +93,15 @@ export class PendingApi {
     return { forgotten, position: positionText(position), waiting: this.#waitingCount }
   }
 
+  /**
+   * The time from which an operator may adopt it, unix milliseconds: 0 for now, the greatest number for a kind that this
+   * version does not know. A cut-off later than the issue clock may be adopted once its time has come.
+   */
+  #adoptableFrom({ row }: PendingDenial): number {
+    if (row === undefined) return Number.MAX_SAFE_INTEGER
+    return 'untilMs' in row && row.untilMs > this.#options.writer.state.issue.lastMs ? row.untilMs : 0
+  }
+
   /** Number of denials that wait, including the ones that replicas have counted and not listed yet. */
   get #waitingCount(): number {
     const { waiting, counts } = this.#options.adoption
@@ -110,7 +123,7 @@ export class PendingApi {
         denial.seq >= first &&
         denial.seq <= last,
     )
-    if (chosen.length > 0) return chosen.slice(0, DENIALS_CALL_MAX)
+    if (chosen.length > 0) return chosen
     throw new MacaroondError('request_invalid', 'no pending revocation matches', {
       hint: '`macaroond revocations pending` lists the pending revocations',
     })
@@ -126,7 +139,7 @@ export class PendingApi {
     const ranges: { timeline: string; first: number; last: number }[] = []
     // Denials of the present history are left out: it is not undone, whatever a replica reports.
     const presentTimeline = timeline === undefined ? this.#options.writer.state.timeline : undefined
-    for (const { denial } of this.#chosen({ timeline, first, last }, presentTimeline)) {
+    for (const { denial } of this.#chosen({ timeline, first, last }, presentTimeline).slice(0, DENIALS_CALL_MAX)) {
       const range = ranges.at(-1)
       if (range?.timeline === denial.timeline && range.last >= denial.seq - 1) range.last = denial.seq
       else ranges.push({ timeline: denial.timeline, first: denial.seq, last: denial.seq })

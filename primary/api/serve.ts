@@ -4,7 +4,8 @@ import type { Connection } from '../../shared/channel/connection.ts'
 import type { KnownPeer } from '../../shared/channel/peers.ts'
 import { serveRpc, type InTurn, type RpcMethod } from '../../shared/channel/rpc-server.ts'
 import type { Timers } from '../../shared/clock.ts'
-import { MacaroondError } from '../../shared/errors.ts'
+import { MacaroondError, reportOf } from '../../shared/errors.ts'
+import { sqliteError } from '../../shared/files/storage-errors.ts'
 import type { Log } from '../../shared/log.ts'
 import { answerAuditList } from '../../shared/service/audit-list.ts'
 import { answerAuditVerify } from '../../shared/service/audit-verify.ts'
@@ -48,11 +49,11 @@ export interface ServeCallsOptions extends Calls {
 
 /** Resolves when the connection has ended. */
 export function serveCalls(options: ServeCallsOptions): Promise<void> {
-  const { connection, clock, allowance, inTurn, log } = options
+  const { connection, clock, inTurn, log } = options
   const methods =
     connection.channel === 'sign'
-      ? counted(signMethods(options), SIGN_CALLS, allowance)
-      : counted(adminMethods(options), PRIMARY_ADMIN_CALLS, allowance)
+      ? counted(signMethods(options), SIGN_CALLS, options)
+      : counted(adminMethods(options), PRIMARY_ADMIN_CALLS, options)
   return serveRpc(connection, { methods, clock, log, inTurn }).done
 }
 
@@ -121,12 +122,25 @@ function adminMethods({
 function counted(
   methods: Readonly<Record<string, RpcMethod>>,
   costs: Readonly<Record<string, CallCost>>,
-  allowance: Allowance<CallKind>,
+  { allowance, log }: Pick<ServeCallsOptions, 'allowance' | 'log'>,
 ): Record<string, RpcMethod> {
   const guard = ([name, method]: [string, RpcMethod]): [string, RpcMethod] => {
-    return [name, allowance.guarded(costs[name]?.kind ?? 'reading', method)]
+    return [name, allowance.guarded(costs[name]?.kind ?? 'reading', namingStorageErrors(method, log))]
   }
   return Object.fromEntries(Object.entries(methods).map(guard))
+}
+
+/** An error of SQLite becomes one with a code and a hint, for the caller and for the log of this node. */
+export function namingStorageErrors(method: RpcMethod, log: Log): RpcMethod {
+  return async (value, caller) => {
+    try {
+      return await method(value, caller)
+    } catch (error) {
+      const named = sqliteError(error, 'reading the database')
+      if (named !== error) log.error({ error: reportOf(named) }, 'a call could not read the database')
+      throw named
+    }
+  }
 }
 
 function requestJobs(archives: ServeCallsOptions['archives'], jobs: readonly JobName[]): { readonly asked: true } {

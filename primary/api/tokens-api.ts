@@ -1,7 +1,7 @@
 /** The calls that read records of tokens. Each checks the caller's orgs first, and reads in its turn among the walks. */
 import type { KnownPeer } from '../../shared/channel/peers.ts'
 import type { Clock } from '../../shared/clock.ts'
-import { parseTokenId, tokenId } from '../../shared/ids.ts'
+import { type Kid, parseTokenId, tokenId } from '../../shared/ids.ts'
 import type { TokenIdentifier, TokenReference } from '../../shared/macaroon/identifier.ts'
 import { nonceTimeMs } from '../../shared/macaroon/nonce.ts'
 import { params } from '../../shared/protocol/params.ts'
@@ -54,13 +54,15 @@ export class TokensApi {
     const { state, book, walks } = this.#options
     requireOrg(peer, org)
     knownOrg(state(), org)
-    const matches = (record: Pick<TokenIdentifier, 'kid' | 'subject'>): boolean =>
-      state().keys.get(record.kid)?.org === org && (subject === undefined || record.subject === subject)
+    const matches = (record: Pick<TokenIdentifier, 'subject'>): boolean =>
+      subject === undefined || record.subject === subject
     const describe = (token: TokenIdentifier): ListedToken | undefined => {
       const listed = this.#listed(token)
       return live && listed.state !== 'live' ? undefined : listed
     }
-    return walks.run(walker, (signal) => book.list({ after, limit, sinceMs, matches, describe, signal }))
+    return walks.run(walker, (signal) =>
+      book.list({ after, limit, sinceMs, keys: this.#keysOf(org), matches, describe, signal }),
+    )
   }
 
   /** Returns the record of one token. Throws key_unknown, request_invalid. */
@@ -93,8 +95,15 @@ export class TokensApi {
     const { id, after, limit } = params(madeFromParams, value)
     const { kid, nonce } = parseTokenId(id)
     const { state, lineage, walks } = this.#options
-    requireKeyOf(peer, kid, state().keys)
-    return walks.run(walker, (signal) => lineage.madeFrom({ kid, nonce, after, limit, signal }))
+    const { org } = requireKeyOf(peer, kid, state().keys)
+    return walks.run(walker, (signal) =>
+      lineage.madeFrom({ kid, nonce, keys: this.#keysOf(org), after, limit, signal }),
+    )
+  }
+
+  /** The root keys of an org, retired ones included. */
+  #keysOf(org: string): readonly Kid[] {
+    return [...this.#options.state().keys].flatMap(([kid, key]) => (key.org === org ? [kid] : []))
   }
 
   #listed(token: TokenIdentifier): ListedToken {

@@ -16,8 +16,9 @@ export interface Walker {
 
 interface Waiting {
   readonly walker: Walker
+  /** Never rejects: an error of the walk, also one before its first await, goes to its caller only. */
   readonly start: () => Promise<void>
-  readonly reject: (error: MacaroondError) => void
+  readonly reject: (error: unknown) => void
 }
 
 export class Walks {
@@ -37,8 +38,12 @@ export class Walks {
   run<T>(walker: Walker, walk: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>()
     const start = async (): Promise<void> => {
-      if (walker.signal.aborted) return reject(callerGone())
-      await walk(walker.signal).then(resolve, reject)
+      try {
+        if (walker.signal.aborted) throw callerGone()
+        resolve(await walk(walker.signal))
+      } catch (error) {
+        reject(error)
+      }
     }
     for (const { reject: refuse } of this.#queue.add({ walker, start, reject })) refuse(overloaded())
     void this.#walkAll()
@@ -48,12 +53,15 @@ export class Walks {
   async #walkAll(): Promise<void> {
     if (this.#walking) return
     this.#walking = true
-    for (let next = this.#queue.take(); next !== undefined; next = this.#queue.take()) {
-      await next.start()
-      // A short walk is one slice. Without this, many short walks would block the event loop.
-      await turn(this.#timers)
+    try {
+      for (let next = this.#queue.take(); next !== undefined; next = this.#queue.take()) {
+        await next.start()
+        // A short walk is one slice. Without this, many short walks would block the event loop.
+        await turn(this.#timers)
+      }
+    } finally {
+      this.#walking = false
     }
-    this.#walking = false
   }
 }
 

@@ -10,6 +10,7 @@ import type { TokenReference } from '../../shared/macaroon/identifier.ts'
 import type { MadeFromResult, MadeToken } from '../../shared/protocol/tokens.ts'
 import type { Database } from '../../shared/sqlite/open-database.ts'
 import { ByNonce } from './by-nonce.ts'
+import { RowsByKey } from './rows-by-key.ts'
 import { readPage } from './token-pages.ts'
 
 interface Columns {
@@ -22,6 +23,8 @@ interface Columns {
 }
 
 export interface MadeFromOptions extends TokenReference {
+  /** The root keys of its org. Exchanges under other keys are not read. */
+  readonly keys: readonly Kid[]
   /** Empty, or `next` of the page before. */
   readonly after: string
   readonly limit: number
@@ -35,14 +38,16 @@ const NAME_BYTES: number = KID_BYTES + NONCE_BYTES
 
 export class Lineage {
   readonly #rows: ByNonce<Columns>
-  readonly #after: Statement<[number, number], Columns>
+  readonly #numbered: Statement<[string], Columns>
+  readonly #byKey: RowsByKey
   readonly #timers: Pick<Timers, 'soon'>
 
   constructor(db: Database, timers: Pick<Timers, 'soon'> = systemClock) {
     this.#timers = timers
     this.#rows = new ByNonce(db, 'service_tokens')
-    this.#after = db.prepare<[number, number], Columns>(
-      'SELECT * FROM service_tokens WHERE seq > ? ORDER BY seq LIMIT ?',
+    this.#byKey = new RowsByKey(db, 'service_tokens', timers)
+    this.#numbered = db.prepare<[string], Columns>(
+      'SELECT * FROM service_tokens WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY seq',
     )
   }
 
@@ -52,11 +57,19 @@ export class Lineage {
     return row === undefined ? [] : namesIn(row.ancestors)
   }
 
-  /** The ancestors of every service token from the first nonce to the last, by nonce. */
-  between(first: Nonce, last: Nonce): ReadonlyMap<string, readonly TokenReference[]> {
+  /** Learns of the exchanges since the last call. To be called before `between`. */
+  update(signal: AbortSignal): Promise<void> {
+    return this.#byKey.update(signal)
+  }
+
+  /**
+   * The ancestors of the service tokens under these keys from the first nonce to the last, by nonce. There are at most as many
+   * as mints, of which a slice has WALK_ROWS_A_TURN.
+   */
+  between(first: Nonce, last: Nonce, keys: readonly Kid[]): ReadonlyMap<string, readonly TokenReference[]> {
     const found = new Map<string, readonly TokenReference[]>()
     const end = Buffer.from(last, 'hex')
-    for (const row of this.#after.iterate(this.#rows.firstFrom(Buffer.from(first, 'hex')) - 1, WALK_ROWS_A_TURN)) {
+    for (const row of this.#read(keys, this.#rows.firstFrom(Buffer.from(first, 'hex')) - 1)) {
       if (Buffer.compare(row.nonce, end) > 0) break
       found.set(row.nonce.toString('hex'), namesIn(row.ancestors))
     }
@@ -67,10 +80,11 @@ export class Lineage {
    * One page of the service tokens that were made from this token. A service token is newer than its ancestors, so earlier
    * records are not read.
    */
-  madeFrom({ kid, nonce, after, limit, signal }: MadeFromOptions): Promise<MadeFromResult> {
+  async madeFrom({ kid, nonce, keys, after, limit, signal }: MadeFromOptions): Promise<MadeFromResult> {
+    await this.#byKey.update(signal)
     const from = Math.max(this.#rows.firstAfter(after), this.#rows.firstFrom(Buffer.from(nonce, 'hex')))
     const read = (last: number): Row[] =>
-      this.#after.all(last, WALK_ROWS_A_TURN).map((row) => ({ ...row, nonce: row.nonce.toString('hex') }))
+      this.#read(keys, last).map((row) => ({ ...row, nonce: row.nonce.toString('hex') }))
     const isMadeFrom = ({ ancestors }: Row): boolean =>
       namesIn(ancestors).some((one) => one.nonce === nonce && one.kid === kid)
     const entriesOf =
@@ -78,6 +92,10 @@ export class Lineage {
       (row: Row): MadeToken | undefined =>
         isMadeFrom(row) ? described(row) : undefined
     return readPage({ from, read, entriesOf, limit, signal, timers: this.#timers })
+  }
+
+  #read(keys: readonly Kid[], after: number): readonly Columns[] {
+    return this.#numbered.all(JSON.stringify(this.#byKey.after(keys, after, WALK_ROWS_A_TURN)))
   }
 }
 

@@ -1,7 +1,7 @@
 /**
  * Reads one page of a table of tokens, which is sorted by nonce because nonces rise strictly. A page names the place to
- * continue by a nonce: that of its last entry, or the end of a millisecond. A number of rows would tell a caller how many
- * tokens other orgs have.
+ * continue by a nonce: that of its last entry, or the end of a millisecond. The rows are those of one org only, because a page
+ * that ends by the number of all rows would tell its caller how many tokens other orgs have, and when they were issued.
  */
 import { turn, type Timers } from '../../shared/clock.ts'
 import { type Nonce, parseTokenId } from '../../shared/ids.ts'
@@ -51,7 +51,7 @@ export async function readPage<Row extends Numbered, Entry extends Named>(
       const isFull = tokens.length === limit || chars > LIST_CHARS_MAX
       if (newest !== undefined && isFull) return { tokens, next: parseTokenId(newest.id).nonce }
       const rowMs = nonceTimeMs(row.nonce as Nonce)
-      // The row before may be of another org. Its nonce is half of an id, so the page ends with its millisecond.
+      // The row before may be one that the caller did not ask for, so the page ends with its millisecond.
       if (count >= LIST_RECORDS_READ_MAX && rowMs > ms) return { tokens, next: endOfMs(ms) }
       ;[last, count, ms] = [row.seq, count + 1, rowMs]
       const entry = entryOf(row)

@@ -43,7 +43,8 @@ export class CachingVerifier implements Verifier {
     this.#logger = safeLogger(options.logger)
     this.#listeners = new Listeners(this.#logger)
     this.#cache = this.#openCache(options, host)
-    const region = new HomeRegion({ region: options.region, crossRegion: options.crossRegion ?? false })
+    const { region: stated, crossRegion = false } = options
+    const region = new HomeRegion({ region: stated, crossRegion }, host.clock)
     const onChange = (): void => this.#watch.look()
     const common = { cluster, replicas, region, host, logger: this.#logger, onChange }
     const boot = newBootId(host.entropy)

@@ -52,8 +52,11 @@ export interface FeedState {
   readonly answers: readonly GrantAnswer[]
   /** True from the grant of a lease until its end was noticed. */
   readonly live: boolean
-  /** Set if the worker must not cache anything, because it met a revocation of an unknown kind. */
-  readonly fault: string | undefined
+  /**
+   * Set if the worker must not cache anything, because it met a revocation of an unknown kind. It ends with the history that
+   * the revocation is in, or once a lease proves that this number was never reached.
+   */
+  readonly fault: { readonly message: string; readonly at: FeedPoint } | undefined
 }
 
 export type FeedEvent =
@@ -67,7 +70,7 @@ export type FeedEvent =
   /** A replica has judged by this state under a lease. `ageMs` is the age of the state, `asked` the time of the request. */
   | { readonly kind: 'stated'; readonly mark: Mark; readonly ageMs: number; readonly asked: ClockReading }
   /** A revocation is of a kind that this version does not know, so the worker cannot decide which entries it denies. */
-  | { readonly kind: 'not understood'; readonly message: string }
+  | { readonly kind: 'not understood'; readonly message: string; readonly seq: number }
   | { readonly kind: 'time passed' }
 
 export type DropReason =
@@ -138,7 +141,7 @@ function handle(state: FeedState, event: FeedEvent, now: ClockReading): FeedStep
       return stated(state, event, now)
     case 'not understood':
       return {
-        state: { ...state, fault: event.message },
+        state: { ...state, fault: { message: event.message, at: { ...(state.place ?? NOWHERE), seq: event.seq } } },
         effects: [{ kind: 'drop all', why: 'revocation not understood' }],
       }
     case 'time passed':
@@ -218,6 +221,8 @@ function granted(state: FeedState, message: FeedGranted, now: ClockReading): Fee
   return { state: takeLease(judged, message, now), effects }
 }
 
+const NOWHERE: FeedPoint = { ...MARK_NONE, timeline: '' }
+
 const unchanged = (state: FeedState): FeedStep => ({ state, effects: [] })
 
 function takeLease(state: FeedState, message: FeedGranted, now: ClockReading): FeedState {
@@ -235,7 +240,9 @@ function began(before: FeedState, { epoch, timeline, seq }: FeedBegin, now: Cloc
   if (why !== undefined) return { state: { ...state, doubted: { place: { epoch, timeline, seq }, why } }, effects: [] }
   // The cache is up to date. This replica has not received the acknowledgement that the previous one got.
   if (place?.epoch === epoch && seq === place.seq) return { state, effects: [acknowledge(state)] }
-  const next = moveTo(state, { epoch, timeline, seq }, now)
+  // The fault of another history says nothing of this one. A worker that starts here would not know of it either.
+  const fault = state.fault?.at.timeline === timeline ? state.fault : undefined
+  const next = moveTo({ ...state, fault }, { epoch, timeline, seq }, now)
   // Without a place the cache is empty.
   if (place === undefined) return { state: next, effects: [acknowledge(next)] }
   const gap = place.epoch === epoch ? 'gap' : 'new epoch'
@@ -332,8 +339,9 @@ function lowerMinimum(
   place: FeedPoint | undefined,
   now: ClockReading,
 ): FeedStep {
-  const { minimum, heard, peer } = state
+  const { minimum, heard, peer, fault } = state
   const reached = { epoch, seq }
+  const wasReached = fault !== undefined && compareMarks(fault.at, reached) <= 0
   const holder = stepHolder(state.holder, { kind: 'epoch forgotten' }, now)
   const next: FeedState = {
     ...state,
@@ -344,6 +352,7 @@ function lowerMinimum(
     doubted: undefined,
     answers: [],
     live: false,
+    fault: wasReached ? fault : undefined,
   }
   const effects: FeedEffect[] = [
     { kind: 'drop all', why: 'minimum taken back' },

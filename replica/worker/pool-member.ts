@@ -17,6 +17,8 @@ export interface PoolMemberOptions {
   readonly open: (callbacks: MemberCallbacks) => ReplicaClient
   readonly admit: MemberCallbacks['admit']
   readonly isForeign: () => boolean
+  /** Called while the replica is not connected. */
+  readonly onAway: () => void
   readonly clock: Pick<Clock, 'monotonicMs'>
   /** Called after anything has changed that this object reports. */
   readonly onChange: () => void
@@ -102,7 +104,10 @@ export class PoolMember {
   }
 
   #connectionChanged(): void {
-    if (!this.client.connected) this.#standing = undefined
+    if (!this.client.connected) {
+      this.#standing = undefined
+      this.#options.onAway()
+    }
     this.#options.onChange()
   }
 }

@@ -11,7 +11,10 @@ import type { CacheStatistics, WorkerAlarm } from './worker-cache.ts'
 export interface VerifierOptions extends ClientOptions {
   /** The replicas of this worker's region, in order of preference. If one fails, the next is asked. */
   readonly replicas: readonly NodeAddress[]
-  /** This worker's region. Default: the region that most of the replicas report; on a tie, the one reported first. */
+  /**
+   * This worker's region. Default: the region that most of the replicas report; on a tie, the one reported first. A replica
+   * that is away for over a minute does not count.
+   */
   readonly region?: string | undefined
   /** True to also ask replicas of other regions if none of this region answers. Default false, because of the latency. */
   readonly crossRegion?: boolean | undefined

@@ -79,6 +79,7 @@ export class ReplicaPool {
         open: (callbacks) => this.#open(replica, callbacks),
         admit: (welcome) => region.admit(peerId, welcome),
         isForeign: () => region.isForeign(peerId),
+        onAway: () => region.away(peerId),
         onChange,
       })
     })

@@ -262,7 +262,7 @@ export class WorkerCache {
 
   #drop(rows: readonly RevocationRow[]): void {
     for (const row of rows) {
-      if (row.kind === 'unknown') this.step({ kind: 'not understood', message: notUnderstood(row) })
+      if (row.kind === 'unknown') this.step({ kind: 'not understood', message: notUnderstood(row), seq: row.seq })
       else this.#revokedEntries += dropRevoked(this.#tokens, row)
     }
     this.#options.onRevoked?.(rows)

@@ -4,7 +4,7 @@
  */
 import { accessSync, constants, existsSync, statSync } from 'node:fs'
 import { delimiter, dirname, join, relative } from 'node:path'
-import { MANIFEST_PREFIX, SEGMENTS_PREFIX } from '../archive/layout.ts'
+import { EPOCHS_PREFIX, MANIFEST_PREFIX, SEGMENTS_PREFIX } from '../archive/layout.ts'
 import { type Identity, loadIdentity } from '../channel/identity.ts'
 import { MacaroondError } from '../errors.ts'
 import { refuseUnknownRequired } from '../files/required-files.ts'
@@ -19,6 +19,9 @@ import type { KekSettings, KekSource } from './node-config.ts'
 import { fromConfigFolder } from './read-config.ts'
 
 export type Check = (checked: CheckTarget) => readonly Finding[] | Promise<readonly Finding[]>
+
+/** The folder of the primary's segment log inside `data`. */
+const LOG_FOLDER = 'log'
 
 /** Add a new check here. The keys are not read by these checks, because a start reads them anyway. */
 const CHECKS: readonly Check[] = [
@@ -112,7 +115,8 @@ function trusted(checked: CheckTarget): readonly Finding[] {
   const keks = [...kekFiles(checked), ...kekPrograms(config)]
   const named = [config.identity, config.signing_key, ...keks, config.data, ...archives]
   const paths = [file, ...named].filter((path) => path !== undefined)
-  const folders = [config.data, ...archives.flatMap(foldersOfArchive)].filter((path) => path !== undefined)
+  const { data } = config
+  const folders = [...(data === undefined ? [] : [data, join(data, LOG_FOLDER)]), ...archives.flatMap(foldersOfArchive)]
   return unique(
     [...paths.flatMap((path) => distrustOfPath(path)), ...folders.flatMap(distrustInside)].map(findingOfDistrust),
   )
@@ -129,9 +133,13 @@ function archiveFolders({ data, archive }: CheckedConfig): readonly string[] {
   return [to, ...copies].map((place) => place.replace(/^file:\/\//, '')).filter((place) => !place.includes('://'))
 }
 
-/** The folders inside an archive. Its files are signed, but a user who may write their folder can delete them. */
+/**
+ * The folders of an archive whose entries are judged. Its files are signed, but a user who may write one, or its folder, can
+ * take it away. Segments and snapshots are not judged one by one: there may be a million, and a restore compares them.
+ */
 function foldersOfArchive(archive: string): readonly string[] {
-  return [archive, join(archive, SEGMENTS_PREFIX), dirname(join(archive, MANIFEST_PREFIX))]
+  const [manifest, epochs] = [join(archive, MANIFEST_PREFIX), join(archive, EPOCHS_PREFIX)]
+  return [archive, join(archive, SEGMENTS_PREFIX), dirname(manifest), manifest, epochs]
 }
 
 /** Checks that the data folder is writable, or that this user may create it. */
@@ -188,13 +196,13 @@ function kekFiles({ file, config: { kek } }: CheckTarget): readonly string[] {
   return [source, ...previous].flatMap((one) => ('file' in one ? [fromConfigFolder(file, one.file)] : []))
 }
 
-/** The program that prints the KEK, and its arguments that are absolute paths of files, such as a script. */
+/** The program that prints the KEK, and its arguments that are files, such as a script. They start in the working folder. */
 function kekPrograms({ kek }: CheckedConfig): readonly string[] {
   if (kek === undefined) return []
   const { previous = [], ...source } = kek
   return [source, ...previous].flatMap((one) => {
     const [program = '', ...args] = 'command' in one ? one.command : []
-    return [...resolveProgram(program), ...args.filter((arg) => arg.startsWith('/'))].filter(isFile)
+    return [...resolveProgram(program), ...args].filter(isFile)
   })
 }
 

@@ -40,25 +40,26 @@ export class UnsignedReader {
   constructor(db: Database, schema: number, limit: number) {
     this.#db = db
     this.#limit = limit
-    if (schema >= SCHEMA_MIN) this.#part = this.#read()
+    if (schema >= SCHEMA_MIN) this.#part = this.#read(0)
   }
 
   get part(): UnsignedPart {
     return this.#part
   }
 
-  /** Moves to the next part, once every row of this one is decided. False at the end. */
+  /** Moves to the next part, once every row of this one is decided. False at the end. After an error it is where it was. */
   next(): boolean {
     if (this.#part.remaining === 0) return false
-    this.#first += this.#part.denials.length
-    this.#part = this.#read()
+    const first = this.#first + this.#part.denials.length
+    this.#part = this.#read(first)
+    this.#first = first
     return true
   }
 
-  #read(): UnsignedPart {
-    const denials = rowsOf(this.#db, this.#limit, this.#first)
+  #read(first: number): UnsignedPart {
+    const denials = rowsOf(this.#db, this.#limit, first)
     const all = this.#db.prepare<[], number>('SELECT count(*) FROM unsigned_revocations').pluck().get() ?? 0
-    return { denials, remaining: all - this.#first - denials.length }
+    return { denials, remaining: all - first - denials.length }
   }
 }
 

@@ -23,10 +23,26 @@ export function distrustOfPath(path: string, who: UserIds = thisUser()): readonl
   return asWarningsIfLenient(distrustOf(factsOf(path), who))
 }
 
-/** Only errors about the entries of a folder. Warnings are left out, because the folder itself gets the same warning. */
+/**
+ * Only errors about the entries of a folder. The folder and those above it are judged elsewhere: this looks at each entry once,
+ * because there may be many. Warnings are left out, because the folder itself gets the same warning.
+ */
 export function distrustInside(folder: string): readonly Distrust[] {
-  const all = namesIn(folder).flatMap((name) => distrustOf(factsOf(join(folder, name)), thisUser()))
+  const who = thisUser()
+  const all = namesIn(folder).flatMap((name) => distrustOf(factsOfEntry(join(folder, name)), who))
   return asWarningsIfLenient(all.filter(({ severity }) => severity === 'error'))
+}
+
+/** All facts of a link's way, and the one fact of anything else. */
+function factsOfEntry(path: string): readonly PathFact[] {
+  const stat = lstatSync(path, { throwIfNoEntry: false })
+  if (stat === undefined) return []
+  return stat.isSymbolicLink() ? factsOf(path) : [factOf(path, stat, true)]
+}
+
+function factOf(path: string, stat: Stats, end: boolean): PathFact {
+  const kind = stat.isSymbolicLink() ? 'link' : stat.isDirectory() ? 'folder' : 'file'
+  return { path, kind, end, uid: stat.uid, gid: stat.gid, mode: stat.mode & 0o7777 }
 }
 
 function asWarningsIfLenient(found: readonly Distrust[]): readonly Distrust[] {
@@ -91,9 +107,7 @@ function factsOf(path: string): readonly PathFact[] {
   return [...facts.values()]
 
   function note(at: string, stat: Stats, end: boolean): void {
-    const kind = stat.isSymbolicLink() ? 'link' : stat.isDirectory() ? 'folder' : 'file'
-    const { uid, gid } = stat
-    facts.set(at, { path: at, kind, end, uid, gid, mode: stat.mode & 0o7777 })
+    facts.set(at, factOf(at, stat, end))
   }
 }
 

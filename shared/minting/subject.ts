@@ -7,7 +7,11 @@ import { MacaroondError } from '../errors.ts'
 
 /** White space that looks like a plain space. Not U+3000, which is as wide as the letters beside it and occurs in names. */
 const ODD_SPACE = /[\u00a0\u1680\u2000-\u200a\u202f\u205f]/u
-const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/u
+/**
+ * Beside the classes of invisible characters: symbols and letters that are drawn as nothing, or as a mere place. They are the
+ * blank of Braille, the placeholder of an object, a note without head, and the blanks of Egyptian hieroglyphs.
+ */
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800\ufffc\u{1d159}\u{13441}\u{13442}]/u
 /** Zero-width joiners and non-joiners between letters, which Persian and Indic scripts need. */
 const JOINED = /(?<=[\p{L}\p{M}])[\u200c\u200d](?=[\p{L}\p{M}])/gu
 

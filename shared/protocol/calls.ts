@@ -88,8 +88,12 @@ export const SIGN_CALLS: Readonly<Record<SignMethod, CallCost>> = {
   'token.revoke': revoke(`${ONE_ROW}, about 20 rows read in its turn`, `${AHEAD}; ${UNRECORDED}`),
   'token.show': scan(`about 60 rows; the audit once, ${SLICES}, if few of its records are mints`),
   'tokens.count': scan(`the last ${RECORDS_COUNTED_MAX} mints, ${SLICES}, once for all who wait`),
-  'tokens.list': scan(`${LIST_RECORDS_READ_MAX} mints and the exchanges among them, ${SLICES}`),
-  'tokens.made-from': scan(`${LIST_RECORDS_READ_MAX} exchanges, ${SLICES}`),
+  'tokens.list': scan(
+    `${LIST_RECORDS_READ_MAX} mints of the org and its exchanges among them, and the keys of all mints since the last such call, ${SLICES}`,
+  ),
+  'tokens.made-from': scan(
+    `${LIST_RECORDS_READ_MAX} exchanges of the org, and the keys of all exchanges since the last such call, ${SLICES}`,
+  ),
   'issued.revoke': revoke(ONE_ROW),
   'token.discharge': present(`verifying ${BUNDLE_BYTES_MAX} bytes of tokens, ${HMACS_TOTAL_MAX} HMACs at most`),
   'token.exchange': present(`verifying ${BUNDLE_BYTES_MAX} bytes of tokens, ${HMACS_TOTAL_MAX} HMACs at most`),

@@ -84,7 +84,10 @@ export const disableOrgParams: z.ZodType<DisableOrgParams> = z.strictObject({ or
 export interface TokensOnRecord {
   /** Number of tokens that have not expired. Only tokens with an expiry and with a record of their mint are counted. */
   readonly count: number
-  /** True if all mints were read. If false, there may be more tokens. */
+  /**
+   * True if all mints were read. If false, there may be more tokens: only the newest mints of all orgs are read, so a caller
+   * learns whether the cluster has recorded more than those.
+   */
   readonly complete: boolean
 }
 

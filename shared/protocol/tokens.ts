@@ -57,7 +57,7 @@ export interface ListTokensResult {
   readonly tokens: readonly ListedToken[]
   /**
    * `after` of the next call; absent if there are no further records. It begins with the time of issue up to which the call
-   * read, and does not tell what it read of other orgs.
+   * read. It depends on the records of this org only. How long a call takes depends on those of others too.
    */
   readonly next?: string
 }

@@ -306,6 +306,29 @@ test('a denial that a restore found without a signature is never adopted by itse
   expect([parts.waiting, parts.counts]).toEqual([[], new Map()])
 })
 
+test('a read error while denials are judged ends nothing: the same rows are read next', async () => {
+  const db = new Sqlite(':memory:')
+  db.exec('CREATE TABLE meta (one INTEGER); CREATE TABLE epochs (epoch INTEGER);' + MIGRATE_4_TO_5)
+  insertUnsigned(
+    db,
+    [9, 10].map((number) => denial(token(number))),
+  )
+  const unsigned = new UnsignedReader(db, 5, 1)
+  adopt(unsigned.part.denials)
+  const options = { state: () => authority.state, writesOpen: () => true, clock: systemClock, log: silentLog }
+  const submit = (): never => {
+    throw new Error('nothing is adopted')
+  }
+  const parts = new Adoption({ ...options, submit, replicas: () => new Map(), unsigned })
+  db.exec('ALTER TABLE unsigned_revocations RENAME TO away')
+  parts.reassess()
+  await pause(systemClock, 10)
+  expect(parts.waiting).toEqual([])
+  db.exec('ALTER TABLE away RENAME TO unsigned_revocations')
+  parts.reassess()
+  expect(parts.waiting).toMatchObject([{ why: 'unsigned', denial: { seq: 10 } }])
+})
+
 describe('a number that two replicas report', () => {
   const one = { ...common, kind: 'key', org: 'acme', kid: KID } as const
   const other = { ...one, kid: '8'.repeat(16) }
@@ -319,6 +342,29 @@ describe('a number that two replicas report', () => {
       [KID, ['P1']],
       [other.kid, ['P2']],
     ])
+  })
+
+  test('waits behind those that can be adopted, if nobody can adopt it', async () => {
+    const parts = adoption()
+    const unknown = Array.from({ length: 500 }, (_, index): Denial => {
+      const broken = denial(one, index + 1)
+      return { ...broken, columns: { ...broken.columns, kind: 'something newer' } }
+    })
+    parts.reported('P1', told([...unknown, denial(one, 501)]))
+    parts.reassess()
+    const asked: Command[] = []
+    const submit = (command: Command): Promise<object> => {
+      asked.push(command)
+      return Promise.resolve({ answer: { adopted: 1, seq: 0 }, position: { epoch: 1, txid: txid(1), checksum: 0n } })
+    }
+    const writer = { state: authority.state, submit } as unknown as GroupWriter
+    const durability = { reach: () => Promise.resolve({}) } as unknown as Durability
+    const api = new PendingApi({ writer, adoption: parts, durability, replicas: () => [] })
+    const operator = { id: 'O', name: 'op', role: 'operator' } as unknown as KnownPeer
+    await api.adopt(operator, {})
+    const [command] = asked
+    const seqs = command?.kind === 'revocations.adopt' ? command.denials.map(({ seq }) => seq) : []
+    expect([seqs.length, seqs[0]]).toEqual([500, 501])
   })
 
   test('is given up once, and a replica’s report of the current history blocks nothing else', async () => {

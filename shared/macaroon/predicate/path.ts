@@ -19,6 +19,11 @@ const QUERY_OR_FRAGMENT = /[?#]/
 const STRAY_PERCENT = /%(?![0-9a-f]{2})/i
 /** URL parsers drop tabs and line breaks, stop at a NUL, and may read a backslash as a slash. */
 const FORBIDDEN = /[\\\p{Cc}]/u
+/**
+ * The overlong UTF-8 of `%`, `.` and `/` (RFC 3629, section 10), read as Latin-1: `À¥`, `À®`, `À¯`. Node's `req.url` has raw
+ * bytes of a request in this form. No name is likely to contain them.
+ */
+const OVERLONG_LATIN1 = /\u00c0[\u00a5\u00ae\u00af]/
 /** Invisible characters, which file systems and databases may drop. */
 const IGNORABLE = /\p{Default_Ignorable_Code_Point}/gu
 /**
@@ -43,7 +48,11 @@ export function isPlainPath(path: string): boolean {
   if (QUERY_OR_FRAGMENT.test(path) || STRAY_PERCENT.test(path)) return false
   const slashes = slashesOf(path)
   const isPlain = (text: string): boolean =>
-    slashesOf(text) === slashes && !FORBIDDEN.test(text) && !DOT_SEGMENT.test(text) && !ENCODED_SEPARATOR.test(text)
+    slashesOf(text) === slashes &&
+    !FORBIDDEN.test(text) &&
+    !DOT_SEGMENT.test(text) &&
+    !ENCODED_SEPARATOR.test(text) &&
+    !OVERLONG_LATIN1.test(text)
   let form = path
   for (let more = DECODINGS_MAX; more > 0; more -= 1) {
     const folded = foldedForm(form)

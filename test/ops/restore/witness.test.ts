@@ -137,6 +137,19 @@ describe('a reported revocation', () => {
     expect(unread).toEqual([])
   })
 
+  test('gains nothing from a second replica that lies alike; a disk that was compared can vouch', () => {
+    const liars = [
+      replica('A', { position: place(9, 4_294_967_295) }),
+      replica('B', { position: place(9, 4_294_967_000) }),
+    ]
+    const { evidence, remarks } = bounded(archive(), ...liars)
+    expect(evidence.map(({ position }) => position)).toEqual([place(9), undefined, undefined])
+    expect(remarks).toHaveLength(2)
+    const ahead = place(9, 2_000)
+    const vouched = bounded(archive(), replica('A', { position: ahead }), disk(9, 1_000)).evidence
+    expect(vouched.map(({ position }) => position)).toEqual([place(9), ahead, place(9, 1_000)])
+  })
+
   test('is not bounded where a signature covers it', () => {
     const one = { ...archive(), issueClockMs: 9e15, position: place(2 ** 50, 5_000) }
     expect(bounded(one).evidence).toEqual([one])

@@ -1,5 +1,7 @@
+import Sqlite from 'better-sqlite3'
 import { expect, test } from 'vitest'
 import { CountingApi } from '../../../primary/api/counting-api.ts'
+import { namingStorageErrors } from '../../../primary/api/serve.ts'
 import { Walks } from '../../../primary/api/walks.ts'
 import type { IssuedCounter, CountQuery } from '../../../primary/store/issued-counter.ts'
 import { Allowance } from '../../../shared/channel/allowance.ts'
@@ -7,6 +9,7 @@ import type { KnownPeer } from '../../../shared/channel/peers.ts'
 import type { RpcCaller } from '../../../shared/channel/rpc-server.ts'
 import type { PeerIdText } from '../../../shared/ids.ts'
 import { COUNTS_WAITING_MAX, WALKS_WAITING_MAX } from '../../../shared/limits.ts'
+import type { Log } from '../../../shared/log.ts'
 import { freshState, NOW_MS } from '../authority/fixture.ts'
 
 const NEVER = new AbortController().signal
@@ -82,6 +85,34 @@ test('the queue is bounded: beyond its limit the caller with the most calls is r
   const last = flood.at(-1) as Promise<unknown>
   await expect(last).rejects.toMatchObject({ code: 'overloaded', retryAfterMs: 1_000 })
   void refused
+})
+
+test('a walk that throws before its first await fails its own caller, and the next one goes on', async () => {
+  const walks = new Walks()
+  const corrupt = new Sqlite.SqliteError('database disk image is malformed', 'SQLITE_CORRUPT')
+  const failing = walks.run(walker('a'), () => {
+    throw corrupt
+  })
+  const waiting = walks.run(walker('b'), async () => 'read')
+  await expect(failing).rejects.toBe(corrupt)
+  expect(await waiting).toBe('read')
+  expect(await walks.run(walker('a'), async () => 'read again')).toBe('read again')
+})
+
+test('an error of SQLite reaches the caller of a call with a code, and the log', async () => {
+  const logged: unknown[] = []
+  const log = { error: (fields: unknown) => logged.push(fields) } as unknown as Log
+  const failing = (code: string): Promise<unknown> =>
+    namingStorageErrors(() => {
+      throw new Sqlite.SqliteError('it cannot be read', code)
+    }, log)(undefined, undefined as never) as Promise<unknown>
+  await expect(failing('SQLITE_CORRUPT')).rejects.toMatchObject({ code: 'database_corrupt' })
+  await expect(failing('SQLITE_IOERR_READ')).rejects.toMatchObject({ code: 'io_failed' })
+  expect(logged).toMatchObject([{ error: { code: 'database_corrupt' } }, { error: { code: 'io_failed' } }])
+  const other = new Error('another one')
+  const thrown = namingStorageErrors(() => Promise.reject(other), log)(undefined, undefined as never)
+  await expect(thrown).rejects.toBe(other)
+  expect(logged).toHaveLength(2)
 })
 
 test('one walk serves all who wait; it stops without callers, and reads nothing before its turn', async () => {

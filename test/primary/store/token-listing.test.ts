@@ -10,7 +10,7 @@ import { RowWriter } from '../../../primary/store/row-writer.ts'
 import { type ListTokensOptions, TokenListing } from '../../../primary/store/token-listing.ts'
 import { systemClock, systemEntropy, type Timers } from '../../../shared/clock.ts'
 import type { AuditHead } from '../../../shared/database/audit-chain.ts'
-import { kid, type Nonce, tokenId } from '../../../shared/ids.ts'
+import { type Kid, kid, type Nonce, tokenId } from '../../../shared/ids.ts'
 import { LIST_CHARS_MAX, LIST_RECORDS_READ_MAX, WALK_ROWS_A_TURN } from '../../../shared/limits.ts'
 import type { TokenIdentifier } from '../../../shared/macaroon/identifier.ts'
 import { endOfMs, nonceTimeMs } from '../../../shared/macaroon/nonce.ts'
@@ -59,6 +59,7 @@ const ALL: ListTokensOptions = {
   after: '',
   limit: 1_000,
   sinceMs: 0,
+  keys: [ACME, GLOBEX],
   matches: () => true,
   describe: describeToken,
   signal: NEVER,
@@ -85,15 +86,15 @@ test('100,000 records are listed once and in order, and every call reads a bound
   let calls = 0
   for (let after: string | undefined = ''; after !== undefined; calls += 1) {
     let read = 0
-    const matches: ListTokensOptions['matches'] = ({ kid: key }) => ++read > 0 && key === ACME
-    const page = await book.list({ ...ALL, after, matches })
+    const matches: ListTokensOptions['matches'] = () => ++read > 0
+    const page = await book.list({ ...ALL, keys: [ACME], after, matches })
     seen.push(...page.tokens.map(({ issuedAtMs }) => issuedAtMs))
     expect(read).toBeLessThanOrEqual(LIST_RECORDS_READ_MAX)
     after = page.next
   }
   expect(seen).toEqual(Array.from({ length: 50_000 }, (_, n) => NOW_MS + 2 * n))
-  // The last one finds no further record.
-  expect(calls).toBe(51)
+  // The last page ends with the last record of the org: those of others behind it make no further page.
+  expect(calls).toBe(50)
   expect(timers.turns()).toBeGreaterThanOrEqual(100_000 / WALK_ROWS_A_TURN - calls)
 })
 
@@ -158,6 +159,98 @@ test('a page of long subjects ends before its answer is too large', async () => 
   expect(JSON.stringify(tokens).length).toBeLessThan(LIST_CHARS_MAX + 4_096)
 })
 
+/** Mints and exchanges of two orgs, each at its own milliseconds. All exchanges are from the first token of its org. */
+function fill(db: Database, own: readonly number[], foreign: readonly number[]): void {
+  const rows = new RowWriter(db)
+  const all = [...own.map((ms) => ({ ms, of: ACME })), ...foreign.map((ms) => ({ ms, of: GLOBEX }))]
+  db.transaction(() => {
+    for (const { ms, of } of all.toSorted((a, b) => a.ms - b.ms)) {
+      const nonce = nonceAt(NOW_MS + ms)
+      rows.write({ table: 'issued', row: { kid: of, nonce, subject: 'alice', expiresAt: 0 } })
+      const ancestors = [{ kid: of, nonce: nonceAt(NOW_MS) }]
+      rows.write({ table: 'service_tokens', row: { kid: of, nonce, ancestors, stripped: 'login', atMs: ms } })
+    }
+  })()
+}
+
+/** Every answer that a caller of one org can get by asking page by page. */
+async function everyPage(db: Database, own: { readonly sinceMs: number; readonly limit: number }): Promise<unknown[]> {
+  const lineage = new Lineage(db)
+  const book = new TokenListing(db, lineage)
+  const pages: unknown[] = []
+  for (let after: string | undefined = ''; after !== undefined;) {
+    const page = await book.list({ ...ALL, ...own, keys: [ACME], after })
+    pages.push(page)
+    after = page.next
+  }
+  for (let after: string | undefined = ''; after !== undefined;) {
+    const root = { kid: ACME, nonce: nonceAt(own.sinceMs), keys: [ACME] }
+    const page = await lineage.madeFrom({ ...root, limit: own.limit, after, signal: NEVER })
+    pages.push(page)
+    after = page.next
+  }
+  return pages
+}
+
+test('every page is the same, whatever other orgs minted and exchanged', async () => {
+  const own = Array.from({ length: 10_500 }, (_, n) => 2 * n)
+  const [alone, among] = [database(), database()]
+  fill(alone, own, [])
+  // Before all own records, and then unevenly among them.
+  fill(
+    among,
+    own,
+    Array.from({ length: 6_000 }, (_, n) => (n < 3_000 ? n - 20_000 : 2 * n * (n % 3) + 1)),
+  )
+  const asked = { sinceMs: NOW_MS + 101, limit: 1_000 }
+  expect(await everyPage(among, asked)).toEqual(await everyPage(alone, asked))
+  const none = (db: Database): Promise<unknown> =>
+    new TokenListing(db, new Lineage(db)).list({ ...ALL, keys: [ACME], matches: () => false })
+  expect(await none(among)).toEqual(await none(alone))
+})
+
+test('100,000 records of other orgs before the first own one hold no turn, and end no page', async () => {
+  const db = database()
+  const rows = new RowWriter(db)
+  db.transaction(() => {
+    for (let n = 0; n <= 100_000; n += 1) {
+      const row = { kid: n === 100_000 ? ACME : GLOBEX, nonce: nonceAt(NOW_MS + n), subject: 'alice', expiresAt: 0 }
+      rows.write({ table: 'issued', row })
+    }
+  })()
+  const timers = counted()
+  const book = new TokenListing(db, new Lineage(db, timers), timers)
+  const { tokens, next } = await book.list({ ...ALL, keys: [ACME] })
+  expect([tokens.map(({ issuedAtMs }) => issuedAtMs - NOW_MS), next]).toEqual([[100_000], undefined])
+  expect(timers.turns()).toBeGreaterThanOrEqual(100_000 / WALK_ROWS_A_TURN)
+  // They are not read again.
+  const before = timers.turns()
+  await book.list({ ...ALL, keys: [ACME] })
+  expect(timers.turns()).toBe(before)
+})
+
+test('tokens under every key of an org are listed in order, and new ones from the next call on', async () => {
+  const db = database()
+  const rows = new RowWriter(db)
+  const keys = Array.from({ length: 40 }, (_, n) => kid(n.toString(16).padStart(16, '0')))
+  const mintAt = (n: number, key: Kid): void =>
+    rows.write({ table: 'issued', row: { kid: key, nonce: nonceAt(NOW_MS + n), subject: 'alice', expiresAt: 0 } })
+  db.transaction(() => {
+    for (let n = 0; n < 6_000; n += 1) mintAt(n, keys[n < 3_000 ? Math.floor(n / 100) : (n * 7) % 40] ?? ACME)
+  })()
+  const book = new TokenListing(db, new Lineage(db))
+  const seen: number[] = []
+  for (let after: string | undefined = ''; after !== undefined;) {
+    const page = await book.list({ ...ALL, keys: keys.slice(0, 39), after })
+    seen.push(...page.tokens.map(({ issuedAtMs }) => issuedAtMs - NOW_MS))
+    after = page.next
+  }
+  const expected = Array.from({ length: 6_000 }, (_, n) => n).filter((n) => n < 3_000 || (n * 7) % 40 !== 39)
+  expect(seen).toEqual(expected)
+  mintAt(6_000, ACME)
+  expect((await book.list({ ...ALL, keys: [ACME] })).tokens).toHaveLength(1)
+})
+
 test('a walk ends when its caller is gone', async () => {
   const db = database()
   mint(db, 3 * WALK_ROWS_A_TURN)
@@ -197,7 +290,7 @@ test('what was made from a token is found, page by page; another kid is another 
   mint(db, 1)
   exchange(db, 25_000, [3, 4_000, 24_999])
   const lineage = new Lineage(db)
-  const root = { kid: ACME, nonce: nonceAt(NOW_MS), signal: NEVER }
+  const root = { kid: ACME, keys: [ACME], nonce: nonceAt(NOW_MS), signal: NEVER }
   const found: number[] = []
   const pages: (string | undefined)[] = []
   for (let after: string | undefined = ''; after !== undefined;) {
@@ -210,7 +303,7 @@ test('what was made from a token is found, page by page; another kid is another 
   const first = await lineage.madeFrom({ ...root, after: '', limit: 1 })
   expect(first).toMatchObject({ tokens: [{ stripped: 'login', atMs: 3 }], next: nonceAt(NOW_MS + 13) })
   // The newest token has no descendants, and the records before it are not read.
-  const newest = { kid: ACME, nonce: nonceAt(NOW_MS + 25_008), after: '', limit: 100, signal: NEVER }
+  const newest = { kid: ACME, keys: [ACME], nonce: nonceAt(NOW_MS + 25_008), after: '', limit: 100, signal: NEVER }
   expect(await lineage.madeFrom(newest)).toEqual({ tokens: [] })
 })
 

@@ -59,6 +59,28 @@ test.each([
   },
 )
 
+test.each([
+  ['of a number that was never reached is taken back with it', 6, true],
+  ['of a number that was reached is real, and stays', 5, false],
+])('a revocation of an unknown kind %s', (_, seq, isTakenBack) => {
+  const { worker } = settled()
+  worker.seq = 5
+  worker.connect(LIAR)
+  worker.hear({ t: 'begin', epoch: 1, timeline: TIMELINE, seq: 5 })
+  worker.rows({ kind: 'unknown', seq: 6, record: { seq: 6, kind: 'something newer' } })
+  worker.step({ kind: 'not understood', message: 'of this number', seq })
+  worker.step({ kind: 'disconnected' })
+  worker.connect(HONEST)
+  worker.ms += 400
+  worker.hear({ t: 'begin', epoch: 1, timeline: TIMELINE, seq: 5 })
+  worker.seq = 5
+  worker.lease({ ageMs: 100 })
+  expect(drops(worker)).toBe(1)
+  const fresh = text(mint([]))
+  expect(worker.verify(fresh)).toBe(true)
+  expect(worker.hit(fresh) !== undefined).toBe(isTakenBack)
+})
+
 test('a replica that begins with another history of its epoch is forgotten the same way', () => {
   const worker = new FedWorker()
   worker.connect(LIAR)

@@ -192,6 +192,21 @@ describe('a revocation', () => {
     expect(worker.verify(token)).toBe(true)
     expect(worker.hit(token)).toBeUndefined()
     expect(worker.cache.statistics()).toMatchObject({ entries: 0, drops: { 'revocation not understood': 1 } })
+    // The same history still has that row, whoever feeds the cache.
+    worker.connect({ peer: 'fra-2', boot: bootOf('2') })
+    worker.begin(9)
+    worker.lease()
+    expect([worker.verify(token), worker.hit(token)]).toEqual([true, undefined])
+  })
+
+  test('of a kind that is not understood does not count in another history', () => {
+    const { worker, token } = withToken()
+    worker.rows({ kind: 'unknown', seq: 1, record: { seq: 1, kind: 'something newer' } })
+    const next = { epoch: 2, timeline: 'b'.repeat(32) }
+    worker.begin(1, next.epoch, next.timeline)
+    worker.lease(next)
+    expect(worker.cache.use(token, { ...worker.answer(token), epoch: 2 }, worker.asked())).toBe(true)
+    expect(worker.hit(token)).toMatchObject({ ok: true })
   })
 })
 

@@ -2,7 +2,7 @@
 import { chmodSync, chownSync, lchownSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { parseAuthorityKey } from '../../../ops/arguments/authority-key.ts'
 import { createIdentityFile, loadIdentity } from '../../../shared/channel/identity.ts'
 import { findingsOf } from '../../../shared/config/checks.ts'
@@ -120,8 +120,13 @@ describe.runIf(isRoot)('a file that others may write', () => {
   test('is refused inside of data and archive, where everybody may enter', async () => {
     for (const name of ['data/log', 'archive/ltx/0', 'archive/macaroond/manifest'])
       mkdirSync(at(name), { recursive: true })
-    for (const name of ['data/macaroond.db', 'data/position']) writeFileSync(at(name), '')
+    mkdirSync(at('archive/macaroond/epochs'))
+    const inner = ['data/log/1.log', 'archive/macaroond/manifest/1.json', 'archive/macaroond/epochs/1.json']
+    for (const name of ['data/macaroond.db', 'data/position', ...inner]) writeFileSync(at(name), '')
     expect(await untrusted({ data: at('data') })).toEqual([])
+    for (const name of inner) chmodSync(at(name), 0o666)
+    expect(await untrusted({ data: at('data') })).toEqual(inner.map((name) => expect.stringContaining(at(name))))
+    for (const name of inner) chmodSync(at(name), 0o644)
     chmodSync(at('data/macaroond.db'), 0o666)
     chmodSync(at('data/log'), 0o777)
     chownSync(at('data/position'), OTHER, OTHER)
@@ -134,12 +139,17 @@ describe.runIf(isRoot)('a file that others may write', () => {
   test('is not run for the KEK, neither as the program nor as a script that is handed to it', async () => {
     for (const name of ['kek.sh', 'found']) writeFileSync(at(name), `#!/bin/sh\necho ${SEED}\n`, { mode: 0o755 })
     vi.stubEnv('PATH', `${here}:${process.env['PATH'] ?? ''}`)
-    const all = [[at('kek.sh')], ['/bin/sh', at('kek.sh')], ['found']]
+    mkdirSync(at('w'))
+    writeFileSync(at('w/kek.sh'), `echo ${SEED}\n`, { mode: 0o755 })
+    const before = process.cwd()
+    process.chdir(here)
+    onTestFinished(() => process.chdir(before))
+    const all = [[at('kek.sh')], ['/bin/sh', at('kek.sh')], ['found'], ['/bin/sh', 'w/kek.sh']]
     const isRefused = async (): Promise<readonly boolean[]> =>
       Promise.all(all.map(async ([program = '', ...args]) => (await untrusted({ kek: [program, ...args] })).length > 0))
-    expect(await isRefused()).toEqual([false, false, false])
-    for (const name of ['kek.sh', 'found']) chmodSync(at(name), 0o777)
-    expect(await isRefused()).toEqual([true, true, true])
+    expect(await isRefused()).toEqual([false, false, false, false])
+    for (const name of ['kek.sh', 'found', 'w/kek.sh']) chmodSync(at(name), 0o777)
+    expect(await isRefused()).toEqual([true, true, true, true])
     vi.unstubAllEnvs()
   })
 

@@ -31,6 +31,10 @@ describe('a subject to mint for', () => {
     ['a\u200c\u200cb', 'control or format'],
     ['alice\ufe0f', 'control or format'],
     ['ali\u3164ce', 'control or format'],
+    ['ali\u2800ce', 'invisible'],
+    ['alice\ufffc', 'invisible'],
+    ['ali\u{1d159}ce', 'invisible'],
+    ['ali\u{13441}ce', 'invisible'],
     ['alice\ufeff', 'white space'],
     ['a\ud800', 'surrogate'],
   ])('is refused, and shown in ASCII: %j', (subject, why) => {

@@ -3,6 +3,41 @@ import type { CoreMutant } from '../core-mutant.ts'
 
 export const PRIMARY_MUTANTS: readonly CoreMutant[] = [
   {
+    name: 'a replica that is accepted and refused in turn fills the audit',
+    file: 'primary/writes-gate.ts',
+    find: 'atMs - last.atMs < REFUSAL_RECORDED_MS',
+    replace: 'atMs - last.atMs < 0 * REFUSAL_RECORDED_MS',
+    by: 'test/primary/writes-gate.test.ts',
+  },
+  {
+    name: 'denials that nobody can adopt keep all later ones waiting',
+    file: 'primary/api/pending-api.ts',
+    find: '(a, b) => this.#adoptableFrom(a) - this.#adoptableFrom(b)',
+    replace: '(a, b) => 0 * (this.#adoptableFrom(a) - this.#adoptableFrom(b))',
+    by: 'test/primary/adoption.test.ts',
+  },
+  {
+    name: 'a page of tokens ends by the number of records of all orgs',
+    file: 'primary/store/token-listing.ts',
+    find: 'JSON.stringify(this.#byKey.after(keys, last, WALK_ROWS_A_TURN))',
+    replace: 'JSON.stringify(Array.from({ length: WALK_ROWS_A_TURN }, (_, n) => keys.length * 0 + last + 1 + n))',
+    by: 'test/primary/store/token-listing.test.ts',
+  },
+  {
+    name: 'a walk that throws at once ends the primary',
+    file: 'primary/api/walks.ts',
+    find: 'resolve(await walk(walker.signal))\n      } catch (error) {\n        reject(error)',
+    replace: 'resolve(await walk(walker.signal))\n      } catch (error) {\n        throw error',
+    by: 'test/primary/api/walks.test.ts',
+  },
+  {
+    name: 'a read error while denials are judged escapes from its timer',
+    file: 'primary/adoption/adoption.ts',
+    find: "const named = sqliteError(error, 'reading the unsigned revocations of a restore')",
+    replace: "const named = sqliteError(error, '')\n      if (log.level !== '') throw named",
+    by: 'test/primary/adoption.test.ts',
+  },
+  {
     name: 'a mint after a cut-off may share its millisecond',
     file: 'primary/authority/revoke.ts',
     find: 'if (untilMs >= state.issue.lastMs) state.issue = resumeNonces(untilMs)',

@@ -38,6 +38,13 @@ export const RESTORE_MUTANTS: readonly CoreMutant[] = [
     by: 'test/ops/restore/witness.test.ts',
   },
   {
+    name: 'two replicas that lie vouch for each other’s epochs',
+    file: 'ops/restore/bounds.ts',
+    find: "return signed || source.kind !== 'replica'",
+    replace: "return signed || source.kind !== 'archive'",
+    by: 'test/ops/restore/witness.test.ts',
+  },
+  {
     name: 'a clock that one replica makes up becomes the issue clock of a restored database',
     file: 'ops/restore/bounds.ts',
     find: 'issueClockMs: isClock ? issueClockMs : 0,',

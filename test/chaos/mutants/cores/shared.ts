@@ -180,6 +180,20 @@ export const SHARED_MUTANTS: readonly CoreMutant[] = [
     by: 'test/shared/files/trusted-file.test.ts',
   },
   {
+    name: 'nobody looks at who may write the segment log',
+    file: 'shared/config/checks.ts',
+    find: '[data, join(data, LOG_FOLDER)]',
+    replace: '[data, join(data, LOG_FOLDER)].slice(0, 1)',
+    by: 'test/shared/files/trusted-file.test.ts',
+  },
+  {
+    name: 'a script for the KEK is run, whoever may write it, if its name is relative',
+    file: 'shared/config/checks.ts',
+    find: '...args].filter(isFile)',
+    replace: "...args.filter((arg) => arg.startsWith('/'))].filter(isFile)",
+    by: 'test/shared/files/trusted-file.test.ts',
+  },
+  {
     name: 'the program that prints the KEK is run, whoever may write it',
     file: 'shared/config/checks.ts',
     find: ', ...kekPrograms(config)]',

@@ -32,6 +32,27 @@ export const WORKER_MUTANTS: readonly CoreMutant[] = [
     by: 'test/replica/worker/minimum.test.ts',
   },
   {
+    name: 'one revocation of an unknown kind ends the cache of a worker for good',
+    file: 'replica/worker/feed-core.ts',
+    find: 'fault: wasReached ? fault : undefined,',
+    replace: 'fault,',
+    by: 'test/replica/worker/minimum.test.ts',
+  },
+  {
+    name: 'a revocation of an unknown kind is forgotten with any minimum',
+    file: 'replica/worker/feed-core.ts',
+    find: 'fault: wasReached ? fault : undefined,',
+    replace: 'fault: wasReached ? undefined : undefined,',
+    by: 'test/replica/worker/minimum.test.ts',
+  },
+  {
+    name: 'a replica that went away decides on the region of a worker',
+    file: 'replica/worker/region.ts',
+    find: '(this.#away.get(peerId) ?? Infinity) > latestMs',
+    replace: '(this.#away.get(peerId) ?? Infinity) > latestMs - 1e12',
+    by: 'test/replica/worker/region.test.ts',
+  },
+  {
     name: 'a minimum is taken back without a lease',
     file: 'replica/worker/feed-core.ts',
     find: 'message.leaseMs > 0 && message.seq === at.seq',

@@ -14,7 +14,7 @@ const ENCODED = `/${'\ufdfa%25252525252541'.repeat(255)}`
 const ESCAPES_AND_SIGNS =
   '. .. / % 2 e a x u + ; ? # \\ %2e %25 %c0 %ae %c3%a9 %ef%bc%8e %e2%80%a4 %e3%80%80 %00'.split(' ')
 const FOLDED = Array.from(
-  'é\u0301\u0323\u0334\u0345\u2024\u2025\uff0e\uff0f\uff05\uff12\uff45\u2100\u2488\ufdfa\u{1f100}',
+  'ÀÁ®¯¥é\u0301\u0323\u0334\u0345\u2024\u2025\uff0e\uff0f\uff05\uff12\uff45\u2100\u2488\ufdfa\u{1f100}',
 )
 /** Characters that are dropped, white space, and half of a pair. */
 const DROPPED = Array.from('\u200b\u00ad\u034f\ufeff\u115f\u{e0001}\u{1d159} \u3000\u2028\u1680\u0085\ud800')

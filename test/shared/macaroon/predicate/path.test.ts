@@ -100,6 +100,11 @@ const TRAVERSALS = [
   '/a/..#x',
   '/a/x#y',
   '/a/\u0085b',
+  '/a/À®À®/x',
+  '/a/À®./x',
+  '/a/..À¯x',
+  '/a/À¥2e./x',
+  '/a/%C3%80%C2%AE./x',
   '/a/\ud800',
   'a/b',
   '../a',
@@ -108,6 +113,8 @@ const TRAVERSALS = [
 ]
 
 const PLAIN = [
+  '/a/VOILÀ»',
+  '/a/À b®',
   '/',
   '/a',
   '/a/',

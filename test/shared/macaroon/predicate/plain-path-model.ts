@@ -12,7 +12,8 @@ export function isPlainByModel(path: string): boolean {
     text.split('/').length === slashes &&
     !/[\\\p{Cc}]/u.test(text) &&
     !DOT_SEGMENT.test(text) &&
-    !ENCODED_SEPARATOR.test(text)
+    !ENCODED_SEPARATOR.test(text) &&
+    !/À[¥®¯]/.test(text)
   return isFixedAndFine(path, isFine, DECODINGS_MAX)
 }
 
