@@ -61,12 +61,12 @@ export const PRIMARY_MUTANTS: readonly CoreMutant[] = [
   {
     name: 'a secret is read before its turn',
     file: 'primary/api/kek-api.ts',
-    find: `await writer.submit<KekRotated>({
+    find: `const { answer, position } = await writer.submit<KekRotated>({
       kind: 'kek.rotate',`,
-    replace: `await writer.submit<KekRotated>({
-      early: [...writer.state.thirdParties],
+    replace: `const early = [...writer.state.thirdParties]
+    const { answer, position } = await writer.submit<KekRotated>({
       get kind(): 'kek.rotate' {
-        for (const [name, one] of this.early) writer.state.thirdParties.set(name, one)
+        for (const [name, one] of early) writer.state.thirdParties.set(name, one)
         return 'kek.rotate'
       },`,
     by: 'test/primary/api/kek-api.test.ts',
