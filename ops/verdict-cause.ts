@@ -3,8 +3,7 @@ import type { ReplicaProblem, WorkerVerdict } from '../replica/worker/sdk.ts'
 
 /** The key of a profile that an option of `createVerifier` is read from. */
 function keyOf(option: string): string {
-  if (!option.startsWith('replicas[')) return option
-  return option.endsWith('.peerId') ? 'peer_id' : 'address'
+  return option.startsWith('replicas[') ? 'peer_id' : option
 }
 
 /** A verdict whose message and cause name keys of the profile. Every other verdict stays as it is. */

@@ -5,6 +5,7 @@
  */
 import type { Connection } from '../../shared/channel/connection.ts'
 import { dial } from '../../shared/channel/dial.ts'
+import { dialKind } from '../../shared/channel/handshake-error.ts'
 import type { Identity } from '../../shared/channel/identity.ts'
 import { parsePeerId } from '../../shared/channel/peer-id.ts'
 import { superviseConnection } from '../../shared/channel/supervisor.ts'
@@ -145,7 +146,7 @@ export class FeedClient {
   #failed(error: unknown, peerId: string): void {
     this.#replicaIndex += 1
     this.#error = error instanceof Error ? error.message : 'the feed ended'
-    if (error instanceof MacaroondError && error.kind === 'denied') this.#refusals.set(peerId, error)
+    if (error instanceof MacaroondError && dialKind(error) === 'denied') this.#refusals.set(peerId, error)
     else this.#refusals.delete(peerId)
   }
 

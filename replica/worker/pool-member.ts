@@ -1,4 +1,5 @@
 /** One replica of the pool: its connection, and whether it could judge a token when it was last asked. */
+import { dialKind } from '../../shared/channel/handshake-error.ts'
 import type { PersistentClientOptions } from '../../shared/channel/persistent-client.ts'
 import type { CallOptions } from '../../shared/channel/rpc-client.ts'
 import type { Clock } from '../../shared/clock.ts'
@@ -60,7 +61,9 @@ export class PoolMember {
   /** True if the replica refuses this verifier, or is another node than the pinned one: a retry cannot help. */
   get refuses(): boolean {
     const { connected, error } = this.client
-    return !connected && error !== undefined && (error.kind === 'denied' || error.kind === 'conflict')
+    if (connected || error === undefined) return false
+    const kind = dialKind(error)
+    return kind === 'denied' || kind === 'conflict'
   }
 
   /** Null while the replica serves, and before anything is known about it. */

@@ -96,7 +96,8 @@ export interface Verifier extends AsyncDisposable {
   /**
    * Resolves when one replica can judge tokens. Rejects with timeout, whose `cause` is the first problem. Rejects at once if no
    * wait can help, because every replica refuses this verifier: peer_mismatch, handshake_failed (another cluster) or
-   * peer_refused (unknown, or a role that may not); the message names the address and the option. Also rejects with closed.
+   * peer_refused (unknown, or a role that may not); the message names the address and the option. It waits on if a handshake
+   * broke off, because a restart does that too. Also rejects with closed.
    */
   readonly ready: (options?: ReadyOptions) => Promise<void>
   /** The present state. It is computed from what is known, without I/O, so that a probe can call it often. */

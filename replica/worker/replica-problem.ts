@@ -1,5 +1,5 @@
 /** Problems with single replicas, as `health`, `ready` and verdicts show them. Each names the address and the wrong option. */
-import { OTHER_CLUSTER } from '../../shared/channel/noise.ts'
+import { isOtherCluster } from '../../shared/channel/handshake-error.ts'
 import { type ErrorCode, MacaroondError } from '../../shared/errors.ts'
 
 /** The reason why a replica does not serve this verifier. It can be written as JSON. */
@@ -37,9 +37,11 @@ export function problemOf(error: MacaroondError, origin: ReplicaOrigin): Replica
   return { address, channel, code, message, ...(hint === undefined ? {} : { hint }), option }
 }
 
-function wrongOption({ code, message }: MacaroondError, { index, foreign }: ReplicaOrigin): string | null {
+/** The option that must change. Null for a fault that may pass by itself, such as a handshake that broke off. */
+function wrongOption(error: MacaroondError, { index, foreign }: ReplicaOrigin): string | null {
+  const { code } = error
   if (code === 'peer_mismatch') return `replicas[${index}].peerId`
-  if (code === 'handshake_failed') return message === OTHER_CLUSTER ? 'cluster' : `replicas[${index}].address`
+  if (isOtherCluster(error)) return 'cluster'
   if (code === 'peer_refused') return foreign ? 'region' : 'identity'
   return null
 }

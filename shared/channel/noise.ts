@@ -4,6 +4,7 @@ import type { ConnectionEncrypter, Upgrader } from '@libp2p/interface'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { MacaroondError } from '../errors.ts'
 import type { PeerIdText } from '../ids.ts'
+import { HandshakeError } from './handshake-error.ts'
 import type { Identity } from './identity.ts'
 import { ed25519PeerId, parsePeerId } from './peer-id.ts'
 import { prologueBytes } from './protocol-version.ts'
@@ -11,8 +12,14 @@ import { silentComponentLogger } from './silent-logger.ts'
 import type { SocketStream } from './socket-stream.ts'
 import type { SecuredStream } from './transport.ts'
 
-/** The message of `handshake_failed` if the two sides name different clusters. */
-export const OTHER_CLUSTER = 'the other side names another cluster, or runs another version of the protocol'
+const OTHER_CLUSTER = 'the other side names another cluster, or runs another version of the protocol'
+const BROKEN_OFF = 'the other side broke off the handshake, or does not speak this protocol'
+
+/**
+ * The most bytes that a handshake message of a node has; it has about 200. The first two bytes of TLS, HTTP or any other text
+ * announce more, so the answer of a balancer is never taken for a node of another cluster.
+ */
+const HANDSHAKE_MESSAGE_BYTES_MAX = 4_096
 
 /** No stream muxer is negotiated, because one connection has one purpose. */
 const noMuxers: Pick<Upgrader, 'getStreamMuxers'> = { getStreamMuxers: () => new Map() }
@@ -78,14 +85,20 @@ function handshakeError(cause: unknown, transport: SocketStream, pinned: PeerIdT
   if (name === 'UnexpectedPeerError' || name === 'InvalidCryptoExchangeError') {
     return failed('the Noise handshake did not verify', cause)
   }
-  if (isUndecrypted(cause)) return failed(OTHER_CLUSTER, cause)
-  if (transport.receivedBytes > 0) return failed('the other side broke off or does not speak this protocol', cause)
+  if (isUndecrypted(cause) && isHandshakeMessage(transport)) {
+    return new HandshakeError(OTHER_CLUSTER, { otherCluster: true, cause })
+  }
+  if (transport.receivedBytes > 0) return failed(BROKEN_OFF, cause)
   return new MacaroondError('connection_lost', 'the connection ended before the handshake did', { cause })
 }
 
 /** True if the other side took part in a Noise handshake, but mixed in another prologue: cluster and protocol version. */
 function isUndecrypted(cause: unknown): boolean {
   return cause instanceof Error && cause.message.includes('decryption')
+}
+
+function isHandshakeMessage({ announcedBytes }: SocketStream): boolean {
+  return announcedBytes !== undefined && announcedBytes <= HANDSHAKE_MESSAGE_BYTES_MAX
 }
 
 /** The library names the key it found only in the text of its error; a test fails if that changes. */
@@ -100,9 +113,6 @@ function mismatch(pinned: PeerIdText, found: string): MacaroondError {
   })
 }
 
-function failed(what: string, cause: unknown): MacaroondError {
-  return new MacaroondError('handshake_failed', what, {
-    hint: 'both sides must name the same cluster and run the same protocol version',
-    cause,
-  })
+function failed(what: string, cause: unknown): HandshakeError {
+  return new HandshakeError(what, { otherCluster: false, cause })
 }

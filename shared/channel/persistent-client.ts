@@ -8,6 +8,7 @@ import type { ConnectionLog } from '../service-logger.ts'
 import type { ChannelName } from './channel-name.ts'
 import type { Connection } from './connection.ts'
 import { dial } from './dial.ts'
+import { dialKind } from './handshake-error.ts'
 import type { Identity } from './identity.ts'
 import type { JsonObject } from './json.ts'
 import { RpcClient, type CallOptions } from './rpc-client.ts'
@@ -166,6 +167,7 @@ export class PersistentClient {
 }
 
 /** True if a retry cannot help, because an operator must change something. */
-function isFinal({ kind }: MacaroondError): boolean {
+function isFinal(error: MacaroondError): boolean {
+  const kind = dialKind(error)
   return kind === 'denied' || kind === 'conflict' || kind === 'usage'
 }

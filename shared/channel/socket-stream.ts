@@ -6,11 +6,15 @@ import { MacaroondError } from '../errors.ts'
 import { READ_BUFFER_BYTES_MAX, WRITE_BACKLOG_BYTES_MAX } from '../limits.ts'
 import { silentLogger } from './silent-logger.ts'
 
+/** Noise in libp2p puts the length before each message, big-endian. */
+const LENGTH_BYTES = 2
+
 /** The library's base class handles buffering and events; this class handles the socket and the limits. */
 export class SocketStream extends AbstractMessageStream {
   readonly #socket: Socket
   #receivableBytes = Infinity
   #receivedBytes = 0
+  #firstBytes = Buffer.alloc(0)
   #corked = false
   /** The reason why this end aborted; the layers above may report another error. */
   violation: MacaroondError | undefined
@@ -41,6 +45,11 @@ export class SocketStream extends AbstractMessageStream {
   /** Number of bytes received. */
   get receivedBytes(): number {
     return this.#receivedBytes
+  }
+
+  /** Length of the peer's first Noise message, as its first two bytes announce it; undefined before they are here. */
+  get announcedBytes(): number | undefined {
+    return this.#firstBytes.byteLength < LENGTH_BYTES ? undefined : this.#firstBytes.readUInt16BE()
   }
 
   /** Number of bytes accepted for sending that the kernel has not taken yet. */
@@ -109,8 +118,14 @@ export class SocketStream extends AbstractMessageStream {
     })
   }
 
+  #noteFirstBytes(chunk: Uint8Array): void {
+    const missing = LENGTH_BYTES - this.#firstBytes.byteLength
+    if (missing > 0) this.#firstBytes = Buffer.concat([this.#firstBytes, chunk.subarray(0, missing)])
+  }
+
   #receive(chunk: Uint8Array): void {
     this.#receivedBytes += chunk.byteLength
+    this.#noteFirstBytes(chunk)
     this.#firstByte.resolve()
     if (this.#receivedBytes <= this.#receivableBytes) return this.onData(chunk)
     this.violation = new MacaroondError('protocol_violation', 'the peer sent too much before it was welcomed')

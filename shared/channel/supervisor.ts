@@ -5,6 +5,7 @@ import { CONNECTION_AGE_MS_MAX } from '../limits.ts'
 import type { ConnectionLog } from '../service-logger.ts'
 import { type Backoff, type BackoffEvent, INITIAL_BACKOFF, stepBackoff } from './backoff.ts'
 import type { Connection } from './connection.ts'
+import { dialKind } from './handshake-error.ts'
 import { Session } from './session.ts'
 
 /** The state that `onState` reports. `error` in `waiting` is the reason of the last failure. */
@@ -99,7 +100,7 @@ class Supervisor {
         })
       } catch (cause) {
         const error = asError(cause)
-        if (!this.#stopped) await this.#wait({ type: 'failed', code: error.code, kind: error.kind }, error)
+        if (!this.#stopped) await this.#wait({ type: 'failed', code: error.code, kind: dialKind(error) }, error)
       }
     }
     return undefined

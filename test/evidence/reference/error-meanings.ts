@@ -182,7 +182,10 @@ export const ERROR_MEANINGS: Readonly<Record<ErrorCode, Meaning>> = {
 
   connect_failed: means('nobody answers at the address', 'check that the node runs, its address and the network'),
   connection_lost: means('the connection broke', ASK_AGAIN),
-  handshake_failed: means('the other end is not of this cluster, or speaks no Noise', 'check cluster and address'),
+  handshake_failed: means(
+    'the other end is of another cluster (the message says so), broke off, or speaks no Noise',
+    'check cluster and address; a node or a balancer that restarts also breaks off, and that passes',
+  ),
   peer_mismatch: means('another node than the pinned one answers', 'check address and `peer_id`'),
   peer_refused: means(
     'this identity may not use that node for this',

@@ -3,7 +3,7 @@ import { createVerifier, type Verifier } from '../../../replica/worker/sdk.ts'
 import type { Connection } from '../../../shared/channel/connection.ts'
 import { serveRpc } from '../../../shared/channel/rpc-server.ts'
 import { silentLog } from '../../../shared/log.ts'
-import { cleanup, serve, serverIdentity, strangerIdentity } from '../../shared/channel/pair.ts'
+import { cleanup, impostor, serve, serverIdentity, strangerIdentity } from '../../shared/channel/pair.ts'
 
 const judged = { node: 'x', region: 'fra', pid: 1, epoch: 1, txid: 7, revocationSeq: 3 }
 const serving = { ok: false, reason: 'token_missing', message: 'no token', ...judged }
@@ -82,7 +82,28 @@ describe('a verifier', () => {
     })
   })
 
-  test('names the address of a server that is no node', async () => {
+  test('becomes ready once a balancer that broke off every handshake has a replica again', async () => {
+    const balancer = await impostor((socket) => socket.end('HTTP/1.1 503 Service Unavailable\r\n\r\n'))
+    const replicas = [{ address: balancer.address, peerId: serverIdentity.peerId }]
+    const identity = Buffer.alloc(32, 9)
+    const verifier = await createVerifier({ cluster: 'test', identity, replicas, cache: false, timeoutMs: 300 })
+    cleanup(() => verifier.close())
+    const early = verifier.ready({ timeoutMs: 400 })
+    await expect(early).rejects.toMatchObject({ code: 'timeout', cause: { code: 'handshake_failed' } })
+    expect(await verifier.verify('x', { org: 'acme' })).toMatchObject({
+      reason: 'unavailable',
+      cause: { code: 'handshake_failed', option: null },
+    })
+    const ready = verifier.ready({ timeoutMs: 9_000 })
+    await balancer.close()
+    const onConnection = (connection: Connection): Promise<void> =>
+      serveRpc(connection, { methods: { verify: () => serving }, log: silentLog }).done
+    const accept = () => ({ ok: true, welcome: { region: 'fra' } }) as const
+    await serve({ address: balancer.address, onConnection, accept })
+    await ready
+  })
+
+  test('names the option `cluster` for a node of another cluster', async () => {
     const { listener } = await serve({ identity: strangerIdentity, cluster: 'another' })
     const replicas = [{ address: listener.address, peerId: serverIdentity.peerId }]
     const identity = Buffer.alloc(32, 9)

@@ -1,15 +1,15 @@
-import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import { describe, expect, it } from 'vitest'
+import { dialKind, isOtherCluster } from '../../../shared/channel/handshake-error.ts'
 import type { Identity } from '../../../shared/channel/identity.ts'
 import { mayOpen } from '../../../shared/channel/roles.ts'
 import { MacaroondError } from '../../../shared/errors.ts'
 import type { PeerIdText } from '../../../shared/ids.ts'
 import {
-  cleanup,
   clientIdentity,
   dialTo,
+  impostor,
   rawPeer,
   rawSocket,
   rejection,
@@ -18,17 +18,6 @@ import {
   strangerIdentity,
   until,
 } from './pair.ts'
-
-/** A server that does with sockets what the test wants; returns its address. */
-async function impostor(onSocket: (socket: Socket) => void): Promise<{ address: string }> {
-  const server = createServer((socket) => {
-    socket.on('error', () => undefined)
-    onSocket(socket)
-  })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  cleanup(() => server.close())
-  return { address: `127.0.0.1:${(server.address() as AddressInfo).port}` }
-}
 
 describe('a dial', () => {
   it('to a server with another key than the pinned one names both', async () => {
@@ -115,6 +104,24 @@ describe('a dial', () => {
     await expect(dialTo(resets, { limits })).rejects.toMatchObject({ kind: 'unavailable' })
     const http = await impostor((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'))
     await expect(dialTo(http, { limits })).rejects.toMatchObject({ code: 'handshake_failed' })
+  })
+
+  it('blames the cluster only if a node of another cluster answered', async () => {
+    const { listener } = await serve({ cluster: 'production' })
+    expect(isOtherCluster((await rejection(dialTo(listener, { cluster: 'staging' }))) as MacaroondError)).toBe(true)
+    const answers = {
+      'a short page': Buffer.from('HTTP/1.1 503 Service Unavailable\r\n\r\n'),
+      'a page longer than a Noise message': Buffer.from(`HTTP/1.1 503 Unavailable\r\n\r\n${'x'.repeat(70_000)}`),
+      'a TLS alert': Buffer.concat([Buffer.from('15030300020228', 'hex'), Buffer.alloc(6_000)]),
+      'the first bytes of a node that was killed': Buffer.from('00c8c0ffee', 'hex'),
+      'one byte': Buffer.of(0),
+    }
+    for (const [what, bytes] of Object.entries(answers)) {
+      const other = await impostor((socket) => socket.end(bytes))
+      const error = (await rejection(dialTo(other))) as MacaroondError
+      expect([what, isOtherCluster(error), dialKind(error)]).toEqual([what, false, 'unavailable'])
+      expect([what, error.hint ?? '']).not.toEqual([what, expect.stringContaining('same cluster')])
+    }
   })
 
   it('can be called off at any moment', async () => {

@@ -1,5 +1,5 @@
 /** Two real ends on loopback, and the ways to misbehave on the wire. */
-import { connect, type Socket } from 'node:net'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach } from 'vitest'
 import type { ChannelName } from '../../../shared/channel/channel-name.ts'
@@ -145,4 +145,21 @@ export async function collect(messages: AsyncIterable<Uint8Array>): Promise<Buff
   const all: Buffer[] = []
   for await (const message of messages) all.push(Buffer.from(message))
   return all
+}
+
+export interface Impostor {
+  readonly address: string
+  readonly close: () => Promise<void>
+}
+
+/** A server that does with sockets what the test wants. */
+export async function impostor(onSocket: (socket: Socket) => void): Promise<Impostor> {
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined).resume()
+    onSocket(socket)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const close = (): Promise<void> => new Promise((resolve) => server.close(() => resolve()))
+  cleanup(() => server.close())
+  return { address: `127.0.0.1:${(server.address() as AddressInfo).port}`, close }
 }

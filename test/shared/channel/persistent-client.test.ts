@@ -4,7 +4,7 @@ import { serveRpc } from '../../../shared/channel/rpc-server.ts'
 import type { Connection } from '../../../shared/channel/connection.ts'
 import { listen, type Listener } from '../../../shared/channel/listen.ts'
 import { silentLog } from '../../../shared/log.ts'
-import { cleanup, clientIdentity, serve, serverIdentity, strangerIdentity } from './pair.ts'
+import { cleanup, clientIdentity, impostor, serve, serverIdentity, strangerIdentity } from './pair.ts'
 
 const echo = { echo: (value: unknown) => value, wait: () => new Promise(() => undefined) }
 const answer = (connection: Connection): Promise<void> => serveRpc(connection, { methods: echo, log: silentLog }).done
@@ -62,6 +62,16 @@ describe('a client whose connection comes back', () => {
     await expect(clientOf(listener).call('echo', 1, patient)).rejects.toMatchObject({ code: 'peer_refused' })
     const wrongPin = clientOf(listener, { peerId: strangerIdentity.peerId })
     await expect(wrongPin.call('echo', 1, patient)).rejects.toMatchObject({ code: 'peer_mismatch' })
+  })
+
+  test('waits while something else answers there, as a balancer does during a restart', async () => {
+    const breaksOff = await impostor((socket) => socket.end('HTTP/1.1 503 Service Unavailable\r\n\r\n'))
+    const client = clientOf(breaksOff)
+    await expect(client.call('echo', 1, { timeoutMs: 400 })).rejects.toMatchObject({ code: 'handshake_failed' })
+    const call = client.call('echo', 2, { timeoutMs: 9_000 })
+    await breaksOff.close()
+    await serve({ address: breaksOff.address, onConnection: answer })
+    expect(await call).toBe(2)
   })
 
   test('fails what is in flight when it is closed, and every call after it', async () => {

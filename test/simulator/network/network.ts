@@ -4,6 +4,7 @@
  * loses connections, and is slow.
  */
 import { parseAddress } from '../../../shared/channel/address.ts'
+import { HandshakeError } from '../../../shared/channel/handshake-error.ts'
 import type {
   LinkListener,
   LinkListenerOptions,
@@ -301,7 +302,7 @@ export class Network {
     const { identity, cluster } = listener
     const secure: Link['secure'] = async (signal) => {
       const proof = await proven(carrier, signal)
-      if (proof.cluster !== cluster) throw new MacaroondError('handshake_failed', 'the peer names another cluster')
+      if (proof.cluster !== cluster) throw new HandshakeError('the peer names another cluster', { otherCluster: true })
       this.#prove(carrier, { peer: identity.peerId, cluster })
       return { secure: carrier, remotePeer: proof.peer }
     }
