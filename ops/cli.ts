@@ -6,6 +6,10 @@ import { nodeTooOld } from './node-version.ts'
 const args = process.argv.slice(2)
 const problem = nodeTooOld(process.versions.node)
 
+// A SIGHUP while the program loads must not end a node. The node reads its configuration after that, so nothing is missed.
+if (['primary', 'replica'].includes(args.find((arg) => !arg.startsWith('-')) ?? ''))
+  process.on('SIGHUP', () => undefined)
+
 if (problem === null) {
   // A dynamic import: a static one would load the SQLite driver before the check above.
   const { run } = await import('./command-line.ts')

@@ -7,6 +7,7 @@ import { withMetrics } from '../shared/metrics/with-metrics.ts'
 import { logWhatNodePrints, processOutput } from '../shared/output/process-output.ts'
 import type { ReadyLine } from '../shared/service/ready-line.ts'
 import { sqliteError } from '../shared/files/storage-errors.ts'
+import { Hangups } from '../shared/service/hangups.ts'
 import { runService, type Service } from '../shared/service/run-service.ts'
 import { primaryConfig, type PrimaryConfig } from './config.ts'
 import { primaryMetrics } from './metrics.ts'
@@ -20,6 +21,7 @@ export function readPrimaryConfig(file: string): PrimaryConfig {
 
 /** Resolves with the exit status. */
 export async function runPrimary(file: string, flags: PrimaryFlags, ready: (line: ReadyLine) => void): Promise<number> {
+  const hangups = new Hangups()
   const config = readPrimaryConfig(file)
   const output = processOutput()
   const log = createLog('primary', config.log.level, output.stderr)
@@ -43,5 +45,5 @@ export async function runPrimary(file: string, flags: PrimaryFlags, ready: (line
     ready({ ready: true, role: 'primary', pid: process.pid, address: primary.address, peerId: secrets.identity.peerId })
     return served
   }
-  return runService(start, log)
+  return runService(start, log, hangups)
 }

@@ -7,6 +7,7 @@ import { withMetrics } from '../shared/metrics/with-metrics.ts'
 import { logWhatNodePrints, processOutput } from '../shared/output/process-output.ts'
 import type { ReadyLine } from '../shared/service/ready-line.ts'
 import { sqliteError } from '../shared/files/storage-errors.ts'
+import { Hangups } from '../shared/service/hangups.ts'
 import { runService, type Service } from '../shared/service/run-service.ts'
 import { replicaConfig, type ReplicaConfig } from './config.ts'
 import { replicaMetrics } from './metrics.ts'
@@ -23,6 +24,7 @@ export async function runReplica(
   { acceptClock }: { readonly acceptClock: boolean },
   ready: (line: ReadyLine) => void,
 ): Promise<number> {
+  const hangups = new Hangups()
   const config = readReplicaConfig(file)
   const output = processOutput()
   const log = createLog(`replica ${config.region}`, config.log.level, output.stderr)
@@ -45,5 +47,5 @@ export async function runReplica(
     ready({ ready: true, role: 'replica', pid: process.pid, address: replica.address, peerId: secrets.identity.peerId })
     return served
   }
-  return runService(start, log)
+  return runService(start, log, hangups)
 }

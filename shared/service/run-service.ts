@@ -1,6 +1,7 @@
 /** Runs a node and owns its signals: reloads on SIGHUP, stops in order on SIGTERM and SIGINT, and returns the exit status. */
 import { MacaroondError, reportOf } from '../errors.ts'
 import type { Log } from '../log.ts'
+import { Hangups } from './hangups.ts'
 import { type Reloadable, reloadNode } from './reload.ts'
 
 /** A running node, as its process sees it. */
@@ -17,15 +18,22 @@ const STOP_TIMEOUT_MS = 10_000
 const EXIT_FAILED = 1
 const EXIT_CONFLICT = 5
 
-/** Resolves with exit status 0 once a signal has stopped the node. A failure ends the process, with status 1 or 5. */
-export async function runService(start: () => Promise<Service>, log: Log): Promise<number> {
+/**
+ * Resolves with exit status 0 once a signal has stopped the node. A failure ends the process, with status 1 or 5. A SIGHUP that
+ * `hangups` has taken before reloads once the node is started.
+ */
+export async function runService(
+  start: () => Promise<Service>,
+  log: Log,
+  hangups: Hangups = new Hangups(),
+): Promise<number> {
   // The handlers come before the start, so that a signal during the start, or right after the ready line, stops the node in
   // order.
   const asked = new Promise<NodeJS.Signals>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(signal))
   })
   const service = await start()
-  process.on('SIGHUP', () => reloadForSignal(service, log))
+  hangups.reloadWith(() => reloadForSignal(service, log))
   const first = await Promise.race([asked.then((signal) => ({ signal })), service.failed.then((error) => ({ error }))])
   if ('error' in first) return failed(first.error, log)
   log.info({ signal: first.signal }, 'stopping')

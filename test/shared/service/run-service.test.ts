@@ -1,7 +1,12 @@
-import { expect, onTestFinished, test, vi } from 'vitest'
+import { beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { MacaroondError } from '../../../shared/errors.ts'
 import { silentLog } from '../../../shared/log.ts'
 import { runService, type Service } from '../../../shared/service/run-service.ts'
+
+// Nodes of the tests before must not hear the signals of this one.
+beforeEach(() => {
+  process.removeAllListeners('SIGHUP')
+})
 
 const NOTHING_CHANGED = { peers: { added: [], removed: [], changed: [] }, applied: [], restart: [] }
 
@@ -54,6 +59,23 @@ test('SIGHUP reloads, and a configuration that is wrong leaves the node running'
   })
   const status = runService(() => Promise.resolve(service), silentLog)
   await signal('SIGHUP')
+  await signal('SIGHUP')
+  expect(service.reloads()).toBe(2)
+  await signal('SIGTERM')
+  expect(await status).toBe(0)
+})
+
+test('SIGHUP during the start reloads once, as soon as the node is started', async () => {
+  const service = fake()
+  const starting = Promise.withResolvers<Service>()
+  const status = runService(() => starting.promise, silentLog)
+  // Without a listener the system would end the process.
+  expect(process.listenerCount('SIGHUP')).toBeGreaterThan(0)
+  await signal('SIGHUP')
+  await signal('SIGHUP')
+  expect(service.reloads()).toBe(0)
+  starting.resolve(service)
+  await expect.poll(service.reloads).toBe(1)
   await signal('SIGHUP')
   expect(service.reloads()).toBe(2)
   await signal('SIGTERM')
