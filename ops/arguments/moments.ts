@@ -13,6 +13,12 @@ export interface MomentOptions {
   readonly utc?: true
 }
 
+interface ReadOptions {
+  readonly utc?: boolean
+  /** True if the command changes nothing now, and its caller repeats it afterwards with the same time. */
+  readonly dryRun?: boolean
+}
+
 interface Context {
   /** The time that "2 hours ago" counts back from. */
   readonly nowMs: number
@@ -27,6 +33,12 @@ const UNITS_MS: Readonly<Record<string, number>> = { second: 1e3, minute: 6e4, h
 const AGO = /^(\d{1,9}(?:\.\d{1,3})?) (second|minute|hour|day|week)s? ago$/
 const CIVIL = /^(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?))? ?([Zz]|UTC|[+-]\d\d(?::\d\d)?)?$/
 
+/**
+ * Fewer unix seconds (before September 2001) are refused: `2026` and `20261101` look like dates, and would be a day of 1970.
+ * That is also before any token or archive of macaroond.
+ */
+const UNIX_SECONDS_MIN = 1e9
+
 /** Synchronised clocks differ by less than this. */
 const SKEW_MS_MAX = 2_000
 
@@ -37,6 +49,7 @@ export function addUtc(command: Command): Command {
 
 /** Unix milliseconds, rounded down. A date alone is its first moment. Throws usage. */
 export function parseMoment(option: string, text: string, context: Context): number {
+  if (/^\d+$/.test(text.trim())) return unixMs(option, text.trim())
   const ms = agoMs(text.trim(), context) ?? civilMs(option, text.trim(), context) ?? parseInstant(text)
   if (ms !== undefined && ms >= 0 && !Number.isNaN(new Date(ms).getTime())) return Math.floor(ms)
   throw new MacaroondError('usage', `${option} is not a point in time: ${text.slice(0, 80)}`, {
@@ -44,15 +57,24 @@ export function parseMoment(option: string, text: string, context: Context): num
   })
 }
 
-/** The value of an option, and what was understood on stderr. Throws usage. */
+/**
+ * The value of an option, and what was understood on stderr. A dry run also prints the option with the absolute time, because
+ * "2 hours ago" is a later time when the command is repeated. Throws usage.
+ */
 export function readMoment(
   option: string,
   text: string,
-  { utc = false }: { utc?: boolean },
+  { utc = false, dryRun = false }: ReadOptions,
   terminal: Terminal,
 ): number {
   const ms = parseMoment(option, text, { nowMs: systemClock.wallMs(), utc })
-  if (!terminal.json) terminal.say(`${option}: ${momentText(ms)}`)
+  if (terminal.json) return ms
+  terminal.say(`${option}: ${momentText(ms)}`)
+  if (dryRun && AGO.test(text.trim())) {
+    terminal.say(
+      `  to repeat it with this time, because "${text.trim()}" moves: ${option} ${new Date(ms).toISOString()}`,
+    )
+  }
   return ms
 }
 
@@ -75,6 +97,18 @@ export function momentText(ms: number): string {
   const two = (number: number): string => String(Math.floor(number)).padStart(2, '0')
   const zone = `${minutes < 0 ? '-' : '+'}${two(offset / 60)}:${two(offset % 60)}`
   return `${date.toISOString().replace('.000Z', 'Z')} (local time ${local} ${zone})`
+}
+
+/** Unix milliseconds of unix seconds. Throws usage for digits that were probably meant as something else. */
+function unixMs(option: string, digits: string): number {
+  const ms = parseInstant(digits)
+  if (ms !== undefined && Number(digits) >= UNIX_SECONDS_MIN) return ms
+  const wrong = (what: string, hint: string): MacaroondError =>
+    new MacaroondError('usage', `${option} is not a point in time: ${digits.slice(0, 80)} ${what}`, { hint })
+  if (ms === undefined) {
+    throw wrong('is too late for unix seconds', `write milliseconds as seconds, or write it as ${MOMENT_FORMS}`)
+  }
+  throw wrong('would be a time before 2001', `write it as ${MOMENT_FORMS}; unix seconds have 10 digits`)
 }
 
 function agoMs(text: string, { nowMs }: Context): number | undefined {

@@ -75,6 +75,7 @@ export function addRestore(parent: Command, terminal: Terminal): void {
   addHelp(command, {
     examples: [
       'macaroond restore --archive ./primary-archive --at "2 hours ago" --output restored.db --dry-run',
+      'macaroond restore --archive ./primary-archive --at 2026-11-01T12:00:05.250Z --output restored.db',
       'macaroond restore --archive ./primary-archive --txid 1200 --output restored.db --key authority.key',
       'macaroond restore --from-replica ./replica-fra --output restored.db',
     ],

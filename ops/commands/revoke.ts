@@ -72,6 +72,7 @@ export function addRevoke(parent: Command, terminal: Terminal): void {
       'macaroond revoke --id 3f0c….0199… --wait global',
       "macaroond revoke --org acme --subject alice --reason 'left the team'",
       'macaroond revoke --org acme --all --before "2 hours ago" --dry-run',
+      'macaroond revoke --org acme --all --before 2026-11-01T12:00:05.250Z',
     ],
     json: [...REVOKED_JSON, ...DRY_RUN_JSON, DRY_RUN_OF_TOKEN_JSON],
     exit: REVOKED_EXIT,
@@ -119,9 +120,9 @@ async function revoking(
 
 /** The request for `--org`; undefined if one token is revoked. Throws usage. */
 function issuedOf(options: Options, terminal: Terminal): RevokeIssuedRequest | undefined {
-  const { org, subject, before, utc = false } = options
+  const { org, subject, before, utc = false, dryRun = false } = options
   if (org === undefined) return undefined
-  const issuedUpToMs = before === undefined ? undefined : readMoment('--before', before, { utc }, terminal)
+  const issuedUpToMs = before === undefined ? undefined : readMoment('--before', before, { utc, dryRun }, terminal)
   return { org, ...(subject === undefined ? {} : { subject }), ...(issuedUpToMs === undefined ? {} : { issuedUpToMs }) }
 }
 

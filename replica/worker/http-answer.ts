@@ -1,6 +1,6 @@
 /**
  * Turns a verdict into an HTTP answer, by RFC 6750 section 3: 401 `invalid_token` for an invalid token, and 403
- * `insufficient_scope` for a valid one that does not allow the request. `unavailable` is 503, never 401, because clients throw
+ * `insufficient_scope` for one that does not allow the request. `unavailable` is 503, never 401, because clients throw
  * good tokens away on 401. A malformed access is 500, because the service made it.
  */
 import type { RefusalReason, Verdict } from '../../shared/verifier/verdict.ts'
@@ -26,6 +26,10 @@ const STATUS_OF_REASON: Readonly<Partial<Record<RefusalReason, HttpAnswer['statu
   org_mismatch: 403,
   caveat_refused: 403,
   discharge_missing: 403,
+  // Nothing was found wrong with the token: the access has too many values for its caveats, or the bundle too many discharges.
+  // A new token, which 401 asks for, would not help; a smaller request or a token with fewer restrictions does. The request is
+  // well-formed, so it is not the 400 `invalid_request` of that section either.
+  work_exceeded: 403,
 }
 
 /** The answer for a verdict. Undefined means that the request had no token. */

@@ -43,7 +43,10 @@ export type RefusalReason =
   | 'discharge_invalid'
   /** The verifier id of a third-party caveat does not open, so nothing can ever discharge it. */
   | 'verifier_id_invalid'
-  /** Discharges nest too deep, or refer to one another in so many ways that the search would take too much work. */
+  /**
+   * Judging would take too much work: discharges nest too deep, or refer to one another in too many ways, or the access has too
+   * many values for the caveats of the token. It says nothing about the token.
+   */
   | 'work_exceeded'
   /** The node cannot judge the token now. Retry, here or at another node, and do not drop the token. */
   | 'unavailable'

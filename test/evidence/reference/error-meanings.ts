@@ -233,7 +233,10 @@ export const REASON_MEANINGS: Readonly<Record<Exclude<RefusalReason, ErrorCode>,
   caveat_refused: means('a caveat does not allow this access', 'get a token that does'),
   discharge_missing: means('a third party has not consented yet', 'get its discharge: docs/third-parties.md'),
   verifier_id_invalid: means('a third-party caveat can never be discharged', 'get a new token'),
-  work_exceeded: means('the bundle would take too much work', 'use fewer discharges'),
+  work_exceeded: means(
+    'judging the token for this access would take too much work; the token may be good',
+    'use fewer discharges, or fewer values in one access',
+  ),
   unavailable: means(
     'no node can judge the token now; it may be valid',
     'try again, here or at another replica, and keep the token',

@@ -20,7 +20,7 @@ describe('a point in time', () => {
     ['2026-11-01T00:00:00Z', NOVEMBER],
     ['2026-11-01T01:00:00.0019+01:00', NOVEMBER + 1],
     ['1793491200', 1_793_491_200_000],
-    ['0', 0],
+    ['1000000000', 1_000_000_000_000],
     // A date is its first moment.
     ['2026-11-01Z', NOVEMBER],
     ['2026-11-01 Z', NOVEMBER],
@@ -61,6 +61,10 @@ describe('a point in time', () => {
     '',
     'now',
     'yesterday',
+    '0',
+    '2026',
+    '20261101',
+    '999999999',
     '1793491200000',
     '-1',
     '1.5',
@@ -120,6 +124,22 @@ describe('what was understood', () => {
     await new Promise((resolve) => setImmediate(resolve))
     expect(plain.err()).toBe('--before: 2026-11-01T00:00:00Z (local time 2026-11-01 00:00:00 +00:00)\n')
     expect([plain.out(), json.out(), json.err()]).toEqual(['', '', ''])
+  })
+
+  test('is printed as an option to repeat by a dry run, if the time was relative', async () => {
+    const shown = async (text: string, dryRun: boolean, json = false): Promise<string> => {
+      const streams = capture()
+      readMoment('--at', text, { utc: true, dryRun }, new Terminal(streams, json))
+      await new Promise((resolve) => setImmediate(resolve))
+      return streams.err()
+    }
+    const said = await shown('5 seconds ago', true)
+    const again = /: --at (\S+)\n$/.exec(said)?.[1] ?? ''
+    expect(said).toContain(`--at: ${momentText(read(again))}\n`)
+    expect(Date.now() - read(again)).toBeGreaterThanOrEqual(5_000)
+    expect(await shown('5 seconds ago', false)).not.toContain('repeat')
+    expect(await shown('2026-11-01', true)).not.toContain('repeat')
+    expect(await shown('5 seconds ago', true, true)).toBe('')
   })
 
   test('is in the refusal of a time in the future', () => {

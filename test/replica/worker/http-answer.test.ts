@@ -20,7 +20,7 @@ describe('a verdict as an HTTP answer', () => {
     expect(headers['www-authenticate']).toBe('Bearer error="invalid_token"')
   })
 
-  test.each(['caveat_refused', 'org_mismatch', 'discharge_missing'] as const)(
+  test.each(['caveat_refused', 'org_mismatch', 'discharge_missing', 'work_exceeded'] as const)(
     'says insufficient_scope for %s',
     (reason) => {
       const { status, headers } = httpAnswer(refused(reason, 'no'), { realm: 'photos' })
