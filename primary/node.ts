@@ -61,7 +61,7 @@ export class Primary implements Service {
     return statusOf(this.#parts)
   }
 
-  reload(by?: string): ReloadResult {
+  reload(by?: string): Promise<ReloadResult> {
     return reloadPrimary(this.#parts, by)
   }
 
@@ -96,7 +96,7 @@ function openAdmission(parts: PrimaryParts): PrimaryAdmission {
     clock: parts.stampClock,
   })
   const { clock } = host
-  const reload = (by: string): ReloadResult =>
+  const reload = (by: string): Promise<ReloadResult> =>
     reloadNode({ reload: (who) => reloadPrimary(parts, who) }, options.log, by)
   const served = { clock, db: commitLog.db, archives, writer: parts.writer, log: options.log }
   return new PrimaryAdmission({

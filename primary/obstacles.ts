@@ -39,6 +39,8 @@ interface Condition {
 const ACTOR = { text: 'primary' } as const
 /** The most notes that wait to be written. Beyond this the oldest is dropped, because the log has the alarms too. */
 const NOTES_MAX = 64
+/** The most records of operations that wait to be written. An operator who reloads more often has the rest in the log. */
+const RECORDS_MAX = 1_000
 
 export class Obstacles {
   readonly #options: ObstaclesOptions
@@ -46,6 +48,9 @@ export class Obstacles {
   /** Start of each present condition, in the authority's time. */
   readonly #since = new Map<Condition, number>()
   readonly #notes: Note[] = []
+  /** Records of operations. They have a queue of their own, so that no note on an obstacle takes their place. */
+  readonly #records: Note[] = []
+  #writingRecords: Promise<void> = Promise.resolve()
   #obstacle: Obstacle | undefined
   #writing = false
 
@@ -87,19 +92,37 @@ export class Obstacles {
     this.#noteChanges()
     if (authorityClock.time.credible) writer.appendDueCutOffs()
     this.#writeNext()
+    if (this.#records.length > 0) void this.#writeRecords()
   }
 
-  /** Writes a note on something else into the audit: at once if writes are open, and otherwise as soon as they are. */
-  record(note: Note): void {
-    this.#queue(note)
-    this.#writeNext()
+  /**
+   * Writes the record of an operation into the audit. Resolves with true once it is durable. Resolves with false if it cannot be
+   * written now: it is written as soon as it can be, but a process that ends before that never writes it. Never rejects.
+   */
+  async record(note: Note): Promise<boolean> {
+    this.#records.push(note)
+    if (this.#records.length > RECORDS_MAX) this.#records.shift()
+    await this.#writeRecords()
+    return !this.#records.includes(note)
+  }
+
+  /** Writes the records in their order, up to the first that cannot be written now. */
+  #writeRecords(): Promise<void> {
+    this.#writingRecords = this.#writingRecords.then(async () => {
+      for (let [note] = this.#records; note !== undefined; [note] = this.#records) {
+        if (this.#options.gate.refusal('audit.note') !== undefined) return
+        await this.#write(note, this.#records)
+        if (this.#records[0] === note) return
+      }
+    })
+    return this.#writingRecords
   }
 
   #writeNext(): void {
     const [note] = this.#notes
     if (note === undefined || this.#writing || this.#options.gate.refusal('audit.note') !== undefined) return
     this.#writing = true
-    void this.#write(note).finally(() => (this.#writing = false))
+    void this.#write(note, this.#notes).finally(() => (this.#writing = false))
   }
 
   #probe(): ObstacleEvent {
@@ -157,11 +180,13 @@ export class Obstacles {
     if (this.#notes.length > NOTES_MAX) this.#notes.shift()
   }
 
-  async #write(note: Note): Promise<void> {
+  /** Removes the note from its queue once it is written. Never rejects. */
+  async #write(note: Note, queue: Note[]): Promise<void> {
     const { writer, log } = this.#options
     try {
       await writer.submit(note)
-      this.#notes.splice(this.#notes.indexOf(note), 1)
+      const index = queue.indexOf(note)
+      if (index >= 0) queue.splice(index, 1)
     } catch (error) {
       log.debug({ action: note.action, error: reportOf(error) }, 'could not write an audit note; trying again')
     }

@@ -17,7 +17,7 @@ export interface AdminSources {
   readonly allowance: Allowance<'reading' | 'scanning'>
   readonly status: () => ReplicaStatus
   /** Reads the configuration again, for this caller. */
-  readonly reload: (by: string) => ReloadResult
+  readonly reload: (by: string) => Promise<ReloadResult>
   readonly known: () => KnownSources
   /** The newest position that the authority signed. */
   readonly signed: { readonly newest: SignedPosition | undefined }

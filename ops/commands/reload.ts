@@ -39,8 +39,9 @@ export function addReload(parent: Command, terminal: Terminal): void {
   addHelp(command, {
     examples: ['macaroond reload', 'macaroond reload --region fra'],
     json: [
-      '{"nodes": [{"role", "region", "address", "peerId", "reloaded": {"peers": {"added": [<name>], "removed", "changed"}, "applied": [<key>], "restart": [<key>]} | null}]}',
+      '{"nodes": [{"role", "region", "address", "peerId", "reloaded": {"peers": {"added": [<name>], "removed", "changed"}, "applied": [<key>], "restart": [<key>], "audited"} | null}]}',
       'peers, and `verify_open` of a replica, are in force at once; restart: keys whose new values need a restart of the node',
+      'audited (primary only) is false if the audit record could not be written yet: the primary writes it as soon as it can',
       'reloaded is null if the new configuration does not list this caller as an operator; a replica that failed has "error" in its place',
     ],
     exit: '2 if the new configuration is wrong: the previous one then stays in use',
@@ -99,15 +100,22 @@ function linesOf(answer: Reloaded): readonly string[] {
   if ('error' in answer) return [`${name} did not reload: ${answer.error.message} (${answer.error.code})`]
   const { reloaded } = answer
   if (reloaded === null) return [`${name} reloaded, and no longer lists this identity as an operator`]
-  const { peers, applied, restart } = reloaded
+  const { peers, applied, restart, audited } = reloaded
   return [
     `${name} reloaded its configuration`,
     ...peerLines(peers),
     ...applied.map((key) => `  in force now: ${key}`),
     ...restart.map((key) => `  needs a restart: ${key}`),
     ...(isEmpty(reloaded) ? ['  nothing in it changed'] : []),
+    ...(audited === false ? NOT_AUDITED : []),
   ]
 }
+
+/** The reload is done all the same, because it may have removed a stolen key. */
+const NOT_AUDITED = [
+  '  not audited yet: the primary cannot write now, and records this reload as soon as it can (`macaroond status` says why)',
+  '  keep the log of the primary: if it stops before that, only the log has this reload',
+]
 
 function peerLines(peers: PeerChanges): readonly string[] {
   return Object.entries(peers).flatMap(([how, names]: [string, readonly string[]]) =>

@@ -35,7 +35,7 @@ export interface ServeCallsOptions extends Calls {
   readonly peer: KnownPeer
   readonly status: () => PrimaryStatus
   /** Reads the configuration again, for this caller. */
-  readonly reload: (by: string) => ReloadResult
+  readonly reload: (by: string) => Promise<ReloadResult>
   readonly clock: Timers
   /** Counts the calls of a peer over all of its connections. */
   readonly allowance: Allowance<CallKind>

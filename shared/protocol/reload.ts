@@ -15,6 +15,11 @@ export interface ReloadResult {
   readonly applied: readonly string[]
   /** Keys whose new values need a restart. They are compared with the configuration that the node was started with. */
   readonly restart: readonly string[]
+  /**
+   * False if the primary could not write the audit record yet; it writes the record as soon as it can. Absent in the answer of a
+   * replica, whose log has the record, and of a primary of an earlier version.
+   */
+  readonly audited?: boolean | undefined
 }
 
 const names = z.array(z.string().max(256)).max(10_000)
@@ -23,6 +28,7 @@ export const reloadResult: z.ZodType<ReloadResult> = z.object({
   peers: z.object({ added: names, removed: names, changed: names }),
   applied: names,
   restart: names,
+  audited: z.boolean().optional(),
 })
 
 /** The change in words, for the log and for a person. */

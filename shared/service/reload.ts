@@ -10,14 +10,14 @@ import { type ReloadResult, reloadText } from '../protocol/reload.ts'
 /** A node that can read its configuration again. Throws config_unreadable, config_invalid, file_untrusted. */
 export interface Reloadable {
   /** `by` is the operator who asked; undefined for SIGHUP. */
-  readonly reload: (by?: string) => ReloadResult
+  readonly reload: (by?: string) => ReloadResult | Promise<ReloadResult>
 }
 
-/** Reloads and logs the outcome. Throws the error of the configuration; the previous one then stays in use. */
-export function reloadNode(node: Reloadable, log: Log, by?: string): ReloadResult {
+/** Reloads and logs the outcome. Rejects with the error of the configuration; the previous one then stays in use. */
+export async function reloadNode(node: Reloadable, log: Log, by?: string): Promise<ReloadResult> {
   const asked = { by: by ?? 'SIGHUP' }
   try {
-    const result = node.reload(by)
+    const result = await node.reload(by)
     log.info({ ...asked, ...result }, `configuration reloaded: ${reloadText(result)}`)
     return result
   } catch (error) {

@@ -42,11 +42,8 @@ export async function runService(
 }
 
 function reloadForSignal(service: Service, log: Log): void {
-  try {
-    reloadNode(service, log)
-  } catch {
-    // The log has the error, and nobody waits for an answer.
-  }
+  // The log has the error, and nobody waits for an answer.
+  reloadNode(service, log).catch(() => undefined)
 }
 
 /** Stops the service. Returns undefined if it stopped in order; after an error a part of the node may still be running. */

@@ -65,6 +65,8 @@ class Unit {
 export class Operator {
   readonly folder: string = mkdtempSync(join(tmpdir(), 'macaroond-runbook-'))
   readonly profile: string = join(this.folder, 'operator.toml')
+  /** Variables that lines before have set. */
+  readonly #variables = new Map<string, string>()
   readonly units: Readonly<Record<'primary' | 'replica', Unit>> = {
     primary: new Unit(this.folder, 'primary', 'primary.toml'),
     replica: new Unit(this.folder, 'replica', 'replica-fra.toml'),
@@ -103,7 +105,14 @@ export class Operator {
   }
 
   /** Ours in this process, which saves its start; the services of the machine; everything else in a shell. */
-  async #type(line: string): Promise<string> {
+  async #type(typedLine: string): Promise<string> {
+    const line = typedLine.replaceAll(/\$(\w+)/g, (text, name: string) => this.#variables.get(name) ?? text)
+    const [, variable] = /^(\w+)=/.exec(line) ?? []
+    if (variable !== undefined) {
+      const set = await run('bash', ['-c', `${line}; printf %s "$${variable}"`], { cwd: this.folder })
+      this.#variables.set(variable, set.stdout)
+      return ''
+    }
     const [, action, name] = /^systemctl (start|stop) macaroond-(\w+)$/.exec(line) ?? []
     if (action !== undefined) {
       const unit = name === 'primary' ? this.units.primary : this.units.replica
