@@ -3,6 +3,7 @@
  * checked. Every parser throws `request_invalid`.
  */
 import { MacaroondError } from './errors.ts'
+import { shown } from './shown.ts'
 
 declare const brand: unique symbol
 type Branded<T, B extends string> = T & { readonly [brand]: B }
@@ -93,7 +94,7 @@ export function parseTokenId(text: string): { readonly kid: Kid; readonly nonce:
 }
 
 function malformed(what: string, value: unknown): MacaroondError {
-  return new MacaroondError('request_invalid', `not a ${what}: ${String(value).slice(0, 80)}`, {
+  return new MacaroondError('request_invalid', `not a ${what}: ${shown(String(value)).slice(0, 80)}`, {
     hint: HINTS[what] ?? `check where this ${what} came from`,
   })
 }

@@ -4,6 +4,7 @@
  */
 import { MacaroondError } from '../../shared/errors.ts'
 import { readTrusted } from '../../shared/files/trusted-file.ts'
+import { causeAbout, shown } from '../../shared/shown.ts'
 
 /** Far more than a key needs: a wrong file is refused without being read whole. */
 const FILE_BYTES_MAX = 4096
@@ -17,14 +18,14 @@ export function parseAuthorityKey(text: string): Uint8Array {
     content = readTrusted(text, FILE_BYTES_MAX).bytes.toString('utf8')
   } catch (cause) {
     if (cause instanceof MacaroondError) throw cause
-    throw new MacaroondError('key_unreadable', `cannot read the authority's key from ${text.slice(0, 200)}`, {
+    throw new MacaroondError('key_unreadable', `cannot read the authority's key from ${shown(text).slice(0, 200)}`, {
       hint: '--key takes 64 hex digits, or a file with them',
-      cause,
+      ...causeAbout(text, cause),
     })
   }
   const key = hexKey(content.trim())
   if (key !== undefined) return key
-  throw new MacaroondError('key_malformed', `${text} does not hold an authority's public key`, {
+  throw new MacaroondError('key_malformed', `${shown(text)} does not hold an authority's public key`, {
     hint: 'it is 64 hex digits, as `macaroond archive key` prints it',
   })
 }

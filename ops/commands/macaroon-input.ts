@@ -10,6 +10,7 @@ import { readBundle } from '../../shared/macaroon/bundle.ts'
 import { tooLarge } from '../../shared/macaroon/format-errors.ts'
 import type { TextMacaroon } from '../../shared/macaroon/text-codec.ts'
 import { decodeUtf8 } from '../../shared/macaroon/utf8.ts'
+import { causeAbout, reasonAbout, shown } from '../../shared/shown.ts'
 import type { Terminal } from '../terminal.ts'
 
 const NEWLINE = 0x0a
@@ -52,10 +53,10 @@ export function readKeyFile(path: string, what: string = 'key file'): Uint8Array
   const bytes = readBounded(path, what)
   const secret = bytes.at(-1) === NEWLINE ? bytes.subarray(0, -1) : bytes
   if (secret.length > KEY_FILE_BYTES_MAX) {
-    throw new MacaroondError('key_malformed', `the ${what} ${path} has more than ${KEY_FILE_BYTES_MAX} bytes`)
+    throw new MacaroondError('key_malformed', `the ${what} ${shown(path)} has more than ${KEY_FILE_BYTES_MAX} bytes`)
   }
   if (secret.length > 0) return new Uint8Array(secret)
-  throw new MacaroondError('key_malformed', `the ${what} ${path} is empty`, {
+  throw new MacaroondError('key_malformed', `the ${what} ${shown(path)} is empty`, {
     hint: 'the file must contain the secret itself',
   })
 }
@@ -75,8 +76,12 @@ function readBounded(path: string, what: string): Buffer {
       closeSync(file)
     }
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause)
-    throw new MacaroondError('key_unreadable', `cannot read the ${what} ${path}: ${why}`, { cause })
+    const why = reasonAbout(path, cause)
+    throw new MacaroondError(
+      'key_unreadable',
+      `cannot read the ${what} ${shown(path)}: ${why}`,
+      causeAbout(path, cause),
+    )
   }
   return buffer.subarray(0, length)
 }

@@ -6,6 +6,7 @@ import { systemEntropy } from '../../shared/clock.ts'
 import { errorAsFinding, type Finding, unique } from '../../shared/config/finding.ts'
 import type { Profile } from '../../shared/config/profile.ts'
 import { isFolderLocked } from '../../shared/sqlite/node-lock.ts'
+import { shown } from '../../shared/shown.ts'
 import { findingsOfFile } from '../config/findings.ts'
 import type { ConfigKind, ExaminedFile } from '../config/kinds.ts'
 import { tryArchive } from './archive.ts'
@@ -54,7 +55,7 @@ function skippedKeks({ kek }: Config): readonly string[] {
   const { previous = [], ...source } = kek
   return [source, ...previous].flatMap((one) =>
     'env' in one && process.env[one.env] === undefined
-      ? [`the key-encryption key: ${one.env} is not set here; run this with the environment of the node`]
+      ? [`the key-encryption key: ${shown(one.env)} is not set here; run this with the environment of the node`]
       : [],
   )
 }

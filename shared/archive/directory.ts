@@ -9,6 +9,7 @@ import { dirname, join } from 'node:path'
 import { type Entropy, systemEntropy } from '../clock.ts'
 import { MacaroondError } from '../errors.ts'
 import { storageError } from '../files/storage-errors.ts'
+import { shown } from '../shown.ts'
 import type { ArchiveStorage, ByteRange, Content, StoredObject } from './storage.ts'
 
 const TEMPORARY = '.tmp-'
@@ -58,7 +59,9 @@ export class DirectoryStorage implements ArchiveStorage {
       await access(path, constants.R_OK | constants.X_OK)
       return new DirectoryStorage(path, stats, options)
     } catch (error) {
-      throw errnoOf(error) === 'ENOENT' ? noDirectory(path, 'it does not exist') : failure(error, `opening ${path}`)
+      throw errnoOf(error) === 'ENOENT'
+        ? noDirectory(path, 'it does not exist')
+        : failure(error, `opening ${shown(path)}`)
     }
   }
 
@@ -300,7 +303,7 @@ function unavailable(error: MacaroondError): MacaroondError {
 }
 
 function noDirectory(path: string, why: string): MacaroondError {
-  return new MacaroondError('archive_missing', `there is no archive at ${path}: ${why}`, {
+  return new MacaroondError('archive_missing', `there is no archive at ${shown(path)}: ${why}`, {
     hint: 'give the folder that the primary archives to ([archive] in its configuration); it contains a folder `ltx`',
   })
 }

@@ -1,6 +1,7 @@
 /** Parses and writes addresses: `host:port`, IPv6 in brackets. */
 import type { Socket } from 'node:net'
 import { MacaroondError } from '../errors.ts'
+import { shown } from '../shown.ts'
 
 export interface HostPort {
   readonly host: string
@@ -13,7 +14,7 @@ export function parseAddress(text: string): HostPort {
   const host = bracketed ?? plain
   const port = Number(digits)
   if (host === undefined || port > 65_535) {
-    throw new MacaroondError('request_invalid', `not an address: ${text.slice(0, 80)}`, {
+    throw new MacaroondError('request_invalid', `not an address: ${shown(text).slice(0, 80)}`, {
       hint: 'an address is host:port, IPv6 in brackets: [::1]:7000',
     })
   }

@@ -14,6 +14,7 @@ import { MacaroondError } from '../errors.ts'
 import { isPrivate, privacyHint } from '../files/trust.ts'
 import { requireTrusted, thisUser } from '../files/trusted-file.ts'
 import type { PeerIdText } from '../ids.ts'
+import { causeAbout, isShown, reasonAbout, shown } from '../shown.ts'
 import { parsePeerId } from './peer-id.ts'
 
 /** The Noise identity of a node or a client. The private key stays in memory and in its file. */
@@ -54,7 +55,11 @@ export async function createIdentityFile(path: string, entropy: Entropy = system
     await file.sync()
   } catch (cause) {
     await unlink(path).catch(() => undefined)
-    throw new MacaroondError('io_failed', `cannot write ${path}: ${messageOf(cause)}`, { cause })
+    throw new MacaroondError(
+      'io_failed',
+      `cannot write ${shown(path)}: ${reasonAbout(path, cause)}`,
+      causeAbout(path, cause),
+    )
   } finally {
     await file.close()
   }
@@ -62,8 +67,13 @@ export async function createIdentityFile(path: string, entropy: Entropy = system
   return identity
 }
 
-/** Makes an identity from 32 unpredictable bytes, without a file. */
+/** Makes an identity from 32 unpredictable bytes, without a file. Throws key_malformed for any other number of bytes. */
 export async function identityFromSeed(seed: Uint8Array): Promise<Identity> {
+  if (seed.byteLength !== SEED_BYTES) {
+    throw new MacaroondError('key_malformed', `a seed has ${SEED_BYTES} bytes, and this one has ${seed.byteLength}`, {
+      hint: 'give 32 random bytes, decoded if they are in hex or base64; or the path of an identity file as a text',
+    })
+  }
   const privateKey = await generateKeyPairFromSeed('Ed25519', seed)
   return { privateKey, peerId: parsePeerId(peerIdFromPrivateKey(privateKey).toString()) }
 }
@@ -82,9 +92,11 @@ function readIdentityFile(path: string): SmallFile {
     return readSmallFile(path, FILE_BYTES_MAX)
   } catch (cause) {
     if (codeOf(cause) === 'ENOTFILE') throw malformed(path)
-    throw new MacaroondError('key_unreadable', `cannot read the identity ${path}: ${messageOf(cause)}`, {
-      hint: `make one with \`macaroond keygen --out ${path}\`, or correct the path`,
-      cause,
+    throw new MacaroondError('key_unreadable', `cannot read the identity ${shown(path)}: ${reasonAbout(path, cause)}`, {
+      hint: isShown(path)
+        ? `make one with \`macaroond keygen --out ${path}\`, or correct the path`
+        : 'give the path of an identity file, not what is in it; to the SDKs you can give the seed as a Uint8Array of 32 bytes',
+      ...causeAbout(path, cause),
     })
   }
 }
@@ -94,11 +106,15 @@ async function createExclusively(path: string): Promise<FileHandle> {
     return await open(path, 'wx', 0o600)
   } catch (cause) {
     if (codeOf(cause) === 'EEXIST') {
-      throw new MacaroondError('key_exists', `${path} exists already and is not overwritten`, {
+      throw new MacaroondError('key_exists', `${shown(path)} exists already and is not overwritten`, {
         hint: 'choose another path, or move the old identity away first',
       })
     }
-    throw new MacaroondError('io_failed', `cannot create ${path}: ${messageOf(cause)}`, { cause })
+    throw new MacaroondError(
+      'io_failed',
+      `cannot create ${shown(path)}: ${reasonAbout(path, cause)}`,
+      causeAbout(path, cause),
+    )
   }
 }
 
@@ -114,21 +130,17 @@ async function syncDirectory(path: string): Promise<void> {
 
 function tooOpen(path: string, mode: number): MacaroondError {
   const text = (mode & 0o777).toString(8).padStart(4, '0')
-  return new MacaroondError('key_permissions', `the identity ${path} has mode ${text}: others can reach it`, {
-    hint: privacyHint(path),
+  return new MacaroondError('key_permissions', `the identity ${shown(path)} has mode ${text}: others can reach it`, {
+    hint: privacyHint(shown(path)),
   })
 }
 
 function malformed(path: string): MacaroondError {
-  return new MacaroondError('key_malformed', `${path} is not a macaroond identity, or it is damaged`, {
+  return new MacaroondError('key_malformed', `${shown(path)} is not a macaroond identity, or it is damaged`, {
     hint: `an identity file has one line that starts with ${FORMAT}; \`macaroond keygen\` makes one`,
   })
 }
 
 function codeOf(error: unknown): unknown {
   return error instanceof Error && 'code' in error ? error.code : undefined
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

@@ -3,6 +3,7 @@ import { peerIdFromString } from '@libp2p/peer-id'
 import type { Ed25519PeerId } from '@libp2p/interface'
 import { MacaroondError } from '../errors.ts'
 import type { PeerIdText } from '../ids.ts'
+import { shown } from '../shown.ts'
 
 const SHAPE = /^12D3Koo[1-9A-HJ-NP-Za-km-z]{45}$/
 
@@ -30,7 +31,7 @@ function decoded(text: string): ReturnType<typeof peerIdFromString> | undefined 
 }
 
 function malformed(text: string): MacaroondError {
-  return new MacaroondError('request_invalid', `not a PeerId: ${text.slice(0, 80)}`, {
+  return new MacaroondError('request_invalid', `not a PeerId: ${shown(text).slice(0, 80)}`, {
     hint: 'a PeerId is 12D3Koo… with 52 characters, as `macaroond keygen` prints it; only Ed25519 keys are accepted',
   })
 }

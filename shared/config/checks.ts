@@ -16,6 +16,7 @@ import { databaseFindings } from './check-database.ts'
 import { type CheckedConfig, type CheckTarget, errorAsFinding, type Finding, unique } from './finding.ts'
 import { type KekRing, loadKeks } from './kek.ts'
 import type { KekSettings, KekSource } from './node-config.ts'
+import { shown } from '../shown.ts'
 import { fromConfigFolder } from './read-config.ts'
 
 export type Check = (checked: CheckTarget) => readonly Finding[] | Promise<readonly Finding[]>
@@ -148,7 +149,7 @@ function dataUsable({ config: { data } }: CheckTarget): readonly Finding[] {
   const place = nearestExisting(data)
   const isFolder = statSync(place).isDirectory()
   if (isFolder && mayWrite(place)) return []
-  const reason = isFolder ? `this user may not write ${place}` : `${place} is not a folder`
+  const reason = isFolder ? `this user may not write ${shown(place)}` : `${shown(place)} is not a folder`
   const action = isFolder ? `chown it to the user that macaroond runs as` : `correct \`data\`, or move the file away`
   return [{ severity: 'error', code: 'io_failed', reason, action }]
 }
@@ -161,8 +162,8 @@ function requiredFilesKnown({ config: { data } }: CheckTarget): Promise<readonly
 /** Warns if other users of the machine may read the database. */
 function dataPrivate({ config: { data } }: CheckTarget): readonly Finding[] {
   if (data === undefined || !existsSync(data) || (statSync(data).mode & 0o007) === 0) return []
-  const reason = `every user of this machine can enter ${data}`
-  return [{ severity: 'warning', code: 'data_readable', reason, action: `chmod 700 ${data}` }]
+  const reason = `every user of this machine can enter ${shown(data)}`
+  return [{ severity: 'warning', code: 'data_readable', reason, action: `chmod 700 ${shown(data)}` }]
 }
 
 /** Warns if there is no archive, or if it would be lost together with the data. */
@@ -184,7 +185,7 @@ function kekElsewhere(checked: CheckTarget): readonly Finding[] {
     .map((path) => ({
       severity: 'warning',
       code: 'kek_beside_data',
-      reason: `the key-encryption key ${path} is in a folder with the data it protects: a copy of the folder has both`,
+      reason: `the key-encryption key ${shown(path)} is in a folder with the data it protects: a copy of the folder has both`,
       action: 'move it to another folder, out of every backup of this one',
     }))
 }

@@ -8,6 +8,7 @@ import { kekFromHex } from '../sealing.ts'
 import { outputOf } from './command-output.ts'
 import type { KekSettings, KekSource } from './node-config.ts'
 import { fromConfigFolder } from './read-config.ts'
+import { causeAbout, isShown, shown } from '../shown.ts'
 import { readSmallFile, type SmallFile } from '../files/small-file.ts'
 
 const COMMAND_TIMEOUT_MS = 10_000
@@ -43,9 +44,9 @@ export async function loadKeks(
  * digits).
  */
 export function loadKek(source: KekSourceWithoutCommand, configFile: string, env: NodeJS.ProcessEnv): Kek {
-  if ('env' in source) return parseKek(readVariable(source.env, env), `environment variable ${source.env}`)
+  if ('env' in source) return parseKek(readVariable(source.env, env), `environment variable ${shown(source.env)}`)
   const file = fromConfigFolder(configFile, source.file)
-  return parseKek(readPrivateFile(file), file)
+  return parseKek(readPrivateFile(file), shown(file))
 }
 
 /** The error has neither the output nor a cause, because both may contain the key. */
@@ -56,8 +57,8 @@ async function kekOfCommand(command: readonly string[]): Promise<Kek> {
     timeoutMs: COMMAND_TIMEOUT_MS,
     timers: systemClock,
   })
-  if (output !== undefined) return parseKek(output, `output of ${program}`)
-  throw new MacaroondError('kek_missing', `the command for the key-encryption key failed: ${program}`, {
+  if (output !== undefined) return parseKek(output, `output of ${shown(program)}`)
+  throw new MacaroondError('kek_missing', `the command for the key-encryption key failed: ${shown(program)}`, {
     hint: `run it by hand as the user macaroond runs as: it has ${COMMAND_TIMEOUT_MS / 1000} s, no terminal and no input, and its stderr is not shown`,
   })
 }
@@ -65,15 +66,23 @@ async function kekOfCommand(command: readonly string[]): Promise<Kek> {
 function readVariable(name: string, env: NodeJS.ProcessEnv): string {
   const value = env[name]
   if (value !== undefined) return value
-  throw new MacaroondError('kek_missing', `environment variable ${name} with the key-encryption key is not set`, {
-    hint: 'set it to 64 hex digits, or name another source under [kek]',
-  })
+  throw new MacaroondError(
+    'kek_missing',
+    `environment variable ${shown(name)} with the key-encryption key is not set`,
+    {
+      hint: isShown(name)
+        ? 'set it to 64 hex digits, or name another source under [kek]'
+        : '`env` under [kek] takes the name of a variable, not the key in it',
+    },
+  )
 }
 
 function readPrivateFile(file: string): string {
   const found = readKekFile(file)
   if (!isPrivate(found, thisUser())) {
-    throw new MacaroondError('key_permissions', `${file} can be read by others`, { hint: privacyHint(file) })
+    throw new MacaroondError('key_permissions', `${shown(file)} can be read by others`, {
+      hint: privacyHint(shown(file)),
+    })
   }
   requireTrusted(file)
   return found.bytes.toString('utf8')
@@ -83,9 +92,11 @@ function readKekFile(file: string): SmallFile {
   try {
     return readSmallFile(file, KEK_BYTES_MAX)
   } catch (error) {
-    throw new MacaroondError('kek_missing', `cannot read the key-encryption key ${file}`, {
-      hint: 'the same key must be on the primary and on every replica; without it nothing that is sealed can be opened',
-      cause: error,
+    throw new MacaroondError('kek_missing', `cannot read the key-encryption key ${shown(file)}`, {
+      hint: isShown(file)
+        ? 'the same key must be on the primary and on every replica; without it nothing that is sealed can be opened'
+        : '`file` under [kek] takes the path of a file, not the key in it',
+      ...causeAbout(file, error),
     })
   }
 }

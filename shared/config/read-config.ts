@@ -6,6 +6,7 @@ import { MacaroondError } from '../errors.ts'
 import { readSmallFile } from '../files/small-file.ts'
 import { readTrusted } from '../files/trusted-file.ts'
 import { IN_SENTENCES } from '../schema-sentences.ts'
+import { causeAbout, shown } from '../shown.ts'
 import { suggest } from '../suggest.ts'
 import { lineHint, tomlText } from './toml-text.ts'
 
@@ -125,10 +126,14 @@ function readText(file: string, readBytes: typeof readTrusted): string {
     bytes = readBytes(file, CONFIG_BYTES_MAX).bytes
   } catch (error) {
     if (error instanceof MacaroondError) throw error
-    throw new MacaroondError('config_unreadable', `cannot read ${file}: ${(error as NodeJS.ErrnoException).code}`, {
-      hint: 'check the path, and that this user may read the file',
-      cause: error,
-    })
+    throw new MacaroondError(
+      'config_unreadable',
+      `cannot read ${shown(file)}: ${(error as NodeJS.ErrnoException).code}`,
+      {
+        hint: 'check the path, and that this user may read the file',
+        ...causeAbout(file, error),
+      },
+    )
   }
   if (bytes.length > CONFIG_BYTES_MAX) {
     throw new MacaroondError(

@@ -9,6 +9,7 @@ import { ed25519PublicKey, equalSecrets } from '../crypto.ts'
 import { MacaroondError } from '../errors.ts'
 import { readTrusted } from '../files/trusted-file.ts'
 import { seal, unseal, type Kek } from '../sealing.ts'
+import { causeAbout, shown } from '../shown.ts'
 import { signingKeyContext } from './signing-key.ts'
 
 const FORMAT = 'macaroond-signing-key-1'
@@ -43,15 +44,15 @@ function read(path: string): string {
     return readTrusted(path, FILE_BYTES_MAX).bytes.toString('utf8')
   } catch (cause) {
     if (cause instanceof MacaroondError) throw cause
-    throw new MacaroondError('key_unreadable', `cannot read the signing key ${path}`, {
+    throw new MacaroondError('key_unreadable', `cannot read the signing key ${shown(path)}`, {
       hint: '`signing_key` in the primary’s configuration names a file that `macaroond init` made; leave it out to have the primary make its own',
-      cause,
+      ...causeAbout(path, cause),
     })
   }
 }
 
 function malformed(path: string): MacaroondError {
-  return new MacaroondError('key_malformed', `${path} is not a signing key of macaroond, or it is damaged`, {
+  return new MacaroondError('key_malformed', `${shown(path)} is not a signing key of macaroond, or it is damaged`, {
     hint: `it has one line that starts with ${FORMAT}; \`macaroond init\` makes one`,
   })
 }

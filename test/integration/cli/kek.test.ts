@@ -1,9 +1,10 @@
-import { writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { kekFromHex } from '../../../shared/sealing.ts'
 import { Cluster, KEK, until } from '../cluster/harness.ts'
-import { commandLine } from './command.ts'
+import { commandLine, macaroond } from './command.ts'
 
 const NEW = kekFromHex('cd'.repeat(32))
 const REGIONS = ['fra', 'sin'] as const
@@ -21,6 +22,33 @@ async function restartReplica(cluster: Cluster, region: 'fra' | 'sin'): Promise<
   await cluster.startReplica(region)
   await cluster.caughtUp(region)
 }
+
+test('a key in place of its file, variable or command is printed by no command and no start', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'macaroond-shown-'))
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  const [key, seed] = ['ab'.repeat(32), 'Cd'.repeat(21) + 'e']
+  const identity = `macaroond-identity-1 12D3KooWHrVGrEBfNiZHu6M4H5rEDwssWPXUM1noFSRoRiPLJKf1 ${seed}`
+  await commandLine(['keygen', '--out', join(folder, 'node.key')])
+  const places = [`file = "${key}"`, `env = "${key}"`, `command = ["${key}"]`]
+  const variants = [...places.map((kek) => ['node.key', kek]), [identity, 'file = "kek"']]
+  for (const [index, [named, kek]] of variants.entries()) {
+    const file = join(folder, `${index}.toml`)
+    const lines = ['cluster = "test"', 'data = "data"', `identity = "${named}"`, 'listen = "127.0.0.1:0"', '[kek]', kek]
+    writeFileSync(file, lines.join('\n'))
+    const others = [
+      ['config', 'check', file],
+      ['config', 'print', file],
+      ['doctor', '--config', file],
+    ]
+    const all = [await macaroond(['primary', '--config', file])]
+    for (const args of others) all.push(await commandLine(args), await commandLine([...args, '--json']))
+    for (const { stdout, stderr } of all) {
+      expect(stdout + stderr).not.toContain(key)
+      expect(stdout + stderr).not.toContain(seed)
+    }
+    expect(all[0]?.stderr).toContain('(not shown: it looks like a key)')
+  }
+})
 
 test('a rotation of the key-encryption key refuses no token, and the old key opens nothing after', async () => {
   const cluster = await Cluster.start({ regions: REGIONS })

@@ -41,7 +41,7 @@ test('a primary records its replicas and the reach of revocations, and again at 
   await until(() => cluster.primary.writes === 'open', 'writes are open')
   await cluster.stopReplica('sin')
   cluster.peers = cluster.peers.filter(({ name }) => name !== 'sin')
-  cluster.primary.reload()
+  await cluster.primary.reload()
   const signer = await cluster.signer()
   const { id } = await signer.mint({ org: 'acme', subject: 'x' })
   await signer.revoke({ id })

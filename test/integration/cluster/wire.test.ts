@@ -150,7 +150,7 @@ test('a reload drops those who are no longer listed and lets in those who are', 
   const before = await cluster.dialPrimary('acme', 'sign')
   cluster.peers = cluster.peers.filter(({ name }) => name !== 'acme')
   cluster.peers.push(peerEntry('stranger', { role: 'signer', orgs: ['*'] }))
-  cluster.primary.reload()
+  await cluster.primary.reload()
   // A reset, and the reason at the next dial.
   expect(await before.closed).toMatchObject({ code: 'connection_lost' })
   expect(await codeOf(acme.mint({ org: 'acme', subject: 'x' }))).toMatch(/peer_refused|connection_lost/)
