@@ -96,8 +96,8 @@ export class Obstacles {
   }
 
   /**
-   * Writes the record of an operation into the audit. Resolves with true once it is durable. Resolves with false if it cannot be
-   * written now: it is written as soon as it can be, but a process that ends before that never writes it. Never rejects.
+   * Writes the record of an operation into the audit. Resolves with true once it is durable, and with false if it cannot be
+   * written now. Then it is written as soon as it can be; a process that ends before that never writes it. Never rejects.
    */
   async record(note: Note): Promise<boolean> {
     this.#records.push(note)

@@ -1,7 +1,7 @@
 /**
- * Shows a configured path or name in a message. Somebody may write the content of a key where its path or the name of a variable
- * belongs, and messages end up in logs. So a part that looks like key material is replaced. A replaced path is a nuisance, a
- * shown key is lost: in doubt a part is hidden.
+ * Shows a configured path or name in a message. Somebody may write the content of a key where its path or the name of a
+ * variable belongs, and messages end up in logs. So a part that looks like key material is replaced. A replaced path is a
+ * nuisance, a shown key is lost: in doubt a part is hidden.
  */
 
 const HIDDEN = '(not shown: it looks like a key)'

@@ -16,8 +16,8 @@ export interface ReloadResult {
   /** Keys whose new values need a restart. They are compared with the configuration that the node was started with. */
   readonly restart: readonly string[]
   /**
-   * False if the primary could not write the audit record yet; it writes the record as soon as it can. Absent in the answer of a
-   * replica, whose log has the record, and of a primary of an earlier version.
+   * False if the primary could not write the audit record yet; it writes the record as soon as it can. Absent in the answer of
+   * a replica, whose log has the record, and of a primary of an earlier version.
    */
   readonly audited?: boolean | undefined
 }

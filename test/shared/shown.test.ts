@@ -110,13 +110,13 @@ describe('a path', () => {
     '/etc/macaroond/primary.key',
     'node.key',
     '../keys/Operator_of-the-production-cluster-in-Frankfurt.key',
-    `/home/alice/keys/${PEER_ID}`,
+    `/srv/Alice/keys/${PEER_ID}`,
     '/nix/store/0c5nrq4m1vfr8h3yk6zv1gg4m2wd4p3j-macaroond-0.2.0/bin/node',
     '/var/lib/kubelet/pods/3f0c6f0e-4d5e-4a41-9f0e-2b7c1d2e3f40/volumes/key',
     's3://my-bucket/macaroond',
     'MACAROOND_KEK_OF_THE_PRODUCTION_CLUSTER_IN_FRANKFURT',
     'macaroond-identity.key',
-    '/Users/Alice/Library/Keys/macaroond/node',
+    '/srv/Alice/Keys/Macaroond/node1',
   ])('that is none is shown: %s', (path) => {
     expect(shown(path)).toBe(path)
   })
