@@ -35,7 +35,7 @@ const config: ViteUserConfig = defineConfig({
         },
       },
       project('integration', 60_000, 'test/integration/**/*.test.ts', ...OF_FAKED_TIMERS),
-      // What a user gets: the installed package, and the stories that run.
+      // What a user gets: the pages, the terminal, the installed package, and the stories that run.
       project('acceptance', 60_000),
       // Crashes, archive, restore and runbook: whole disasters, with the processes that they need.
       project('recovery', 60_000),

@@ -13,7 +13,7 @@ import { systemEntropy } from '../../shared/clock.ts'
 import type { PrimaryStatus, ReplicaStatus } from '../../shared/protocol/status.ts'
 import { commandLine, PROGRAM, type Ran } from '../integration/cli/command.ts'
 import { until } from '../integration/cluster/harness.ts'
-import { shellLines } from '../integration/readme/blocks.ts'
+import { shellLines } from '../acceptance/readme/blocks.ts'
 
 const run = promisify(execFile)
 

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import { expect, onTestFinished, test } from 'vitest'
-import { blocksOf } from '../readme/blocks.ts'
+import { blocksOf } from '../../acceptance/readme/blocks.ts'
 
 const ROOT = join(import.meta.dirname, '../../..')
 const ENTRIES = { 'macaroond/worker': 'replica/worker/sdk.ts', 'macaroond/testing': 'ops/testing/sdk.ts' }

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'vitest'
 import { commandLine } from '../../integration/cli/command.ts'
-import { type Block, blocksOf, typedCommands } from '../../integration/readme/blocks.ts'
-import { masked } from '../../integration/readme/masked.ts'
+import { type Block, blocksOf, typedCommands } from '../../acceptance/readme/blocks.ts'
+import { masked } from '../../acceptance/readme/masked.ts'
 
 const RUNBOOK = join(import.meta.dirname, '../../../ops/RUNBOOK.md')
 /** An alarm begins some seconds after its cause, and a lease ends one lease after it. */

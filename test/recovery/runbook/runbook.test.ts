@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
-import { blocksOf } from '../../integration/readme/blocks.ts'
+import { blocksOf } from '../../acceptance/readme/blocks.ts'
 import { Operator } from '../operator.ts'
 
 const RUNBOOK = join(import.meta.dirname, '../../../ops/RUNBOOK.md')

@@ -3,9 +3,9 @@ import { spawn } from 'node:child_process'
 import { expect, test } from 'vitest'
 import { systemClock } from '../../../shared/clock.ts'
 import { type AuditHead, auditHash } from '../../../shared/database/audit-chain.ts'
-import { Cluster, until } from '../cluster/harness.ts'
-import { openStoppedLog } from '../cluster/stopped-log.ts'
-import { commandLine, PROGRAM } from './command.ts'
+import { Cluster, until } from '../../integration/cluster/harness.ts'
+import { openStoppedLog } from '../../integration/cluster/stopped-log.ts'
+import { commandLine, PROGRAM } from '../../integration/cli/command.ts'
 
 const MANY = 100_000
 const HEAP_MB = 64

@@ -9,7 +9,7 @@ import { PassThrough, Readable } from 'node:stream'
 import { setImmediate } from 'node:timers/promises'
 import { expect } from 'vitest'
 import { run } from '../../../ops/command-line.ts'
-import { PROGRAM } from '../cli/command.ts'
+import { PROGRAM } from '../../integration/cli/command.ts'
 import { typedCommands } from './blocks.ts'
 import { masked } from './masked.ts'
 

@@ -2,9 +2,9 @@
 import { join } from 'node:path'
 import { createServer, type Server } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
-import { macaroond } from './command.ts'
-import { DevFolder } from './dev-folder.ts'
-import { brokenLines, NO_TERMINAL, onTerminal } from './terminal.ts'
+import { macaroond } from '../../integration/cli/command.ts'
+import { DevFolder } from '../../integration/cli/dev-folder.ts'
+import { brokenLines, NO_TERMINAL, onTerminal } from '../../integration/cli/terminal.ts'
 
 const here = DevFolder.forThisFile()
 const why = NO_TERMINAL ?? ''
