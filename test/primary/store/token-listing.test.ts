@@ -1,81 +1,16 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { expect, onTestFinished, test } from 'vitest'
+/** Lists of issued tokens: each token once, in order, and a bounded part of the work a call. */
+import { expect, test } from 'vitest'
 import { nextAuditRow } from '../../../primary/authority/audit.ts'
-import { createAuthorityDatabase } from '../../../primary/store/create-database.ts'
 import { IssueAudit } from '../../../primary/store/issue-audit.ts'
 import { Lineage } from '../../../primary/store/lineage.ts'
 import { RowWriter } from '../../../primary/store/row-writer.ts'
 import { type ListTokensOptions, TokenListing } from '../../../primary/store/token-listing.ts'
-import { systemClock, systemEntropy, type Timers } from '../../../shared/clock.ts'
 import type { AuditHead } from '../../../shared/database/audit-chain.ts'
 import { type Kid, kid, type Nonce, tokenId } from '../../../shared/ids.ts'
 import { LIST_CHARS_MAX, LIST_RECORDS_READ_MAX, WALK_ROWS_A_TURN } from '../../../shared/limits.ts'
-import type { TokenIdentifier } from '../../../shared/macaroon/identifier.ts'
-import { endOfMs, nonceTimeMs } from '../../../shared/macaroon/nonce.ts'
-import type { ListedToken } from '../../../shared/protocol/tokens.ts'
-import { kekFromHex } from '../../../shared/sealing.ts'
-import { openWritable, type Database } from '../../../shared/sqlite/open-database.ts'
-
-const [ACME, GLOBEX] = [kid('00000000000000a1'), kid('00000000000000b2')]
-const NOW_MS = 1_800_000_000_000
-const NEVER = new AbortController().signal
-
-function database(): Database {
-  const folder = mkdtempSync(join(tmpdir(), 'macaroond-tokens-'))
-  const db = openWritable(join(folder, 'macaroond.db'))
-  db.pragma('synchronous = OFF')
-  onTestFinished(() => {
-    db.close()
-    rmSync(folder, { recursive: true, force: true })
-  })
-  const kek = kekFromHex('ab'.repeat(32))
-  createAuthorityDatabase(db, { cluster: 'test', kek, clock: systemClock, entropy: systemEntropy })
-  return db
-}
-
-function nonceAt(ms: number): Nonce {
-  return `${ms.toString(16).padStart(12, '0')}70008000000000000000` as Nonce
-}
-
-/** One mint a millisecond, of two orgs in turn. */
-function mint(db: Database, count: number, subject: string = 'alice'): void {
-  const rows = new RowWriter(db)
-  db.transaction(() => {
-    for (let n = 0; n < count; n += 1) {
-      const row = { kid: n % 2 === 0 ? ACME : GLOBEX, nonce: nonceAt(NOW_MS + n), subject, expiresAt: 0 }
-      rows.write({ table: 'issued', row })
-    }
-  })()
-}
-
-const describeToken = ({ kid: key, nonce, subject, expiresAt, ancestors }: TokenIdentifier): ListedToken => {
-  const listed = { id: tokenId(key, nonce), subject, issuedAtMs: nonceTimeMs(nonce), expiresAt, state: 'live' as const }
-  return ancestors.length === 0 ? listed : { ...listed, ancestors: ancestors.map((one) => tokenId(one.kid, one.nonce)) }
-}
-
-const ALL: ListTokensOptions = {
-  after: '',
-  limit: 1_000,
-  sinceMs: 0,
-  keys: [ACME, GLOBEX],
-  matches: () => true,
-  describe: describeToken,
-  signal: NEVER,
-}
-
-/** Counts the turns that a walk leaves to other work. */
-function counted(): Pick<Timers, 'soon'> & { readonly turns: () => number } {
-  let turns = 0
-  return {
-    soon: (call) => {
-      turns += 1
-      systemClock.soon(call)
-    },
-    turns: () => turns,
-  }
-}
+import { endOfMs } from '../../../shared/macaroon/nonce.ts'
+import { type Database } from '../../../shared/sqlite/open-database.ts'
+import { ACME, ALL, counted, database, GLOBEX, mint, NEVER, nonceAt, NOW_MS } from './issued-tokens.ts'
 
 test('100,000 records are listed once and in order, and every call reads a bounded part', async () => {
   const db = database()
@@ -157,76 +92,6 @@ test('a page of long subjects ends before its answer is too large', async () => 
   const { tokens, next } = await new TokenListing(db, new Lineage(db)).list(ALL)
   expect(next).toBe(tokens.at(-1)?.id.split('.')[1])
   expect(JSON.stringify(tokens).length).toBeLessThan(LIST_CHARS_MAX + 4_096)
-})
-
-/** Mints and exchanges of two orgs, each at its own milliseconds. All exchanges are from the first token of its org. */
-function fill(db: Database, own: readonly number[], foreign: readonly number[]): void {
-  const rows = new RowWriter(db)
-  const all = [...own.map((ms) => ({ ms, of: ACME })), ...foreign.map((ms) => ({ ms, of: GLOBEX }))]
-  db.transaction(() => {
-    for (const { ms, of } of all.toSorted((a, b) => a.ms - b.ms)) {
-      const nonce = nonceAt(NOW_MS + ms)
-      rows.write({ table: 'issued', row: { kid: of, nonce, subject: 'alice', expiresAt: 0 } })
-      const ancestors = [{ kid: of, nonce: nonceAt(NOW_MS) }]
-      rows.write({ table: 'service_tokens', row: { kid: of, nonce, ancestors, stripped: 'login', atMs: ms } })
-    }
-  })()
-}
-
-/** Every answer that a caller of one org can get by asking page by page. */
-async function everyPage(db: Database, own: { readonly sinceMs: number; readonly limit: number }): Promise<unknown[]> {
-  const lineage = new Lineage(db)
-  const book = new TokenListing(db, lineage)
-  const pages: unknown[] = []
-  for (let after: string | undefined = ''; after !== undefined;) {
-    const page = await book.list({ ...ALL, ...own, keys: [ACME], after })
-    pages.push(page)
-    after = page.next
-  }
-  for (let after: string | undefined = ''; after !== undefined;) {
-    const root = { kid: ACME, nonce: nonceAt(own.sinceMs), keys: [ACME] }
-    const page = await lineage.madeFrom({ ...root, limit: own.limit, after, signal: NEVER })
-    pages.push(page)
-    after = page.next
-  }
-  return pages
-}
-
-test('every page is the same, whatever other orgs minted and exchanged', async () => {
-  const own = Array.from({ length: 10_500 }, (_, n) => 2 * n)
-  const [alone, among] = [database(), database()]
-  fill(alone, own, [])
-  // Before all own records, and then unevenly among them.
-  fill(
-    among,
-    own,
-    Array.from({ length: 6_000 }, (_, n) => (n < 3_000 ? n - 20_000 : 2 * n * (n % 3) + 1)),
-  )
-  const asked = { sinceMs: NOW_MS + 101, limit: 1_000 }
-  expect(await everyPage(among, asked)).toEqual(await everyPage(alone, asked))
-  const none = (db: Database): Promise<unknown> =>
-    new TokenListing(db, new Lineage(db)).list({ ...ALL, keys: [ACME], matches: () => false })
-  expect(await none(among)).toEqual(await none(alone))
-})
-
-test('100,000 records of other orgs before the first own one hold no turn, and end no page', async () => {
-  const db = database()
-  const rows = new RowWriter(db)
-  db.transaction(() => {
-    for (let n = 0; n <= 100_000; n += 1) {
-      const row = { kid: n === 100_000 ? ACME : GLOBEX, nonce: nonceAt(NOW_MS + n), subject: 'alice', expiresAt: 0 }
-      rows.write({ table: 'issued', row })
-    }
-  })()
-  const timers = counted()
-  const book = new TokenListing(db, new Lineage(db, timers), timers)
-  const { tokens, next } = await book.list({ ...ALL, keys: [ACME] })
-  expect([tokens.map(({ issuedAtMs }) => issuedAtMs - NOW_MS), next]).toEqual([[100_000], undefined])
-  expect(timers.turns()).toBeGreaterThanOrEqual(100_000 / WALK_ROWS_A_TURN)
-  // They are not read again.
-  const before = timers.turns()
-  await book.list({ ...ALL, keys: [ACME] })
-  expect(timers.turns()).toBe(before)
 })
 
 test('tokens under every key of an org are listed in order, and new ones from the next call on', async () => {

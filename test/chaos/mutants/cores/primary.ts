@@ -21,7 +21,7 @@ export const PRIMARY_MUTANTS: readonly CoreMutant[] = [
     file: 'primary/store/token-listing.ts',
     find: 'JSON.stringify(this.#byKey.after(keys, last, WALK_ROWS_A_TURN))',
     replace: 'JSON.stringify(Array.from({ length: WALK_ROWS_A_TURN }, (_, n) => keys.length * 0 + last + 1 + n))',
-    by: 'test/primary/store/token-listing.test.ts',
+    by: 'test/primary/store/foreign-records.test.ts',
   },
   {
     name: 'a walk that throws at once ends the primary',
