@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { type Configured, readConfigured } from '../../../shared/database/configured.ts'
 import { openReader } from '../../../shared/sqlite/open-database.ts'
+import { commandLine, type Ran } from '../cli/command.ts'
 import { Cluster, identityOf, until } from './harness.ts'
 
 /** Read at a place that no node of this process has open. */
@@ -49,4 +50,28 @@ test('a primary records its replicas and the reach of revocations, and again at 
   const last = remembered(cluster.primaryFolder)
   expect(last.configured).toEqual({ replicas: replicas('fra'), durability: 'replica', degraded: true })
   expect(last.audit.length).toBeGreaterThan(1)
+})
+
+test('a reload that cannot be audited is done, says so, and is audited once writes are open', async () => {
+  const cluster = await Cluster.start()
+  const profile = await cluster.profile()
+  const reload = (): Promise<Ran> => commandLine(['reload', '--json'], { profile })
+  const audited = async (): Promise<number> => {
+    const ran = await commandLine(['audit', 'list', '--kind', 'configuration.reload', '--json'], { profile })
+    return ran.json<{ records: readonly unknown[] }>().records.length
+  }
+  const answer = (isAudited: boolean): object => ({ nodes: [{ reloaded: { audited: isAudited } }] })
+  expect((await reload()).json()).toMatchObject(answer(true))
+  expect(await audited()).toBe(1)
+
+  await cluster.stopReplica()
+  await cluster.stopPrimary()
+  await cluster.startPrimary({ alone: false })
+  // No replica has confirmed the disk, so nothing is written. A leaked key is removed all the same.
+  cluster.peers = cluster.peers.filter(({ name }) => name !== 'worker')
+  expect((await reload()).json()).toMatchObject(answer(false))
+  expect((await commandLine(['reload'], { profile })).stdout).toContain('not audited yet: the primary cannot write now')
+  expect(await audited()).toBe(1)
+  await cluster.startReplica()
+  await until(async () => (await audited()) === 3, 'both reloads are audited')
 })
