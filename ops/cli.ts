@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** The launcher of `macaroond`. It checks the version of Node first, and imports the program only if this Node can run it. */
 import { reportOf } from '../shared/errors.ts'
-import { nodeTooOld } from './node-version.ts'
+import { nodeTooOld } from '../shared/node-version.ts'
 
 const args = process.argv.slice(2)
 const problem = nodeTooOld(process.versions.node)

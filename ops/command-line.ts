@@ -109,15 +109,24 @@ Exit status:
 /** Runs one command line, given without the `node` and script names. Returns the exit status. */
 export async function run(args: readonly string[], streams: Streams = ownStreams()): Promise<number> {
   const terminal = new Terminal(streams, args.includes('--json'))
+  let root: Command | undefined
   try {
-    const root = await program(terminal, args)
+    root = await program(terminal, args)
     await root.parseAsync(args, { from: 'user' })
   } catch (error) {
     // Commander throws for `--help` and `--version` too; these have exit code 0 and are already printed.
     const isHelp = error instanceof CommanderError && error.exitCode === 0
-    if (!isHelp) terminal.fail(error instanceof CommanderError ? usageError(error) : error)
+    if (!isHelp) terminal.fail(error instanceof CommanderError ? usageError(error) : withProfile(error, root, terminal))
   }
   return terminal.finish()
+}
+
+/** A refusal of the caller names the profile in its hint, because that comes from the environment in most shells. */
+function withProfile(error: unknown, root: Command | undefined, { env }: Terminal): unknown {
+  const { profile = env['MACAROOND_PROFILE'] ?? '' } = root?.opts<{ profile?: string }>() ?? {}
+  if (!(error instanceof MacaroondError) || error.code !== 'peer_refused' || profile === '') return error
+  const hint = `${error.hint ?? 'use another profile'}; the profile in use is ${profile}`
+  return new MacaroondError(error.code, error.message, { hint, cause: error })
 }
 
 /** Commander's message has a second line if it suggests a similar word; that line becomes the hint. */

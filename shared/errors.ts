@@ -18,6 +18,7 @@ const KINDS = {
   key_exists: 'conflict',
   kek_missing: 'failed',
   kek_wrong: 'failed',
+  kek_unchanged: 'conflict',
   port_in_use: 'failed',
   disk_full: 'unavailable',
   io_failed: 'failed',

@@ -3,6 +3,8 @@
  * and implements both sides of the discharge protocol. It reads every format of the libmacaroons family.
  * It needs no node, so it cannot check whether a token of an authority is revoked. `macaroond/worker` does.
  */
+import './supported-node.ts'
+
 export { systemEntropy } from './clock.ts'
 export type { Clock, Entropy } from './clock.ts'
 export { x25519PublicKey } from './crypto.ts'

@@ -50,8 +50,8 @@ export function addInit(parent: Command, terminal: Terminal): void {
     })
   addHelp(command, {
     examples: [
-      'macaroond init --dir prod --cluster prod --primary db1.example.com:7100 \\',
-      '  --region fra=fra1.example.com:7100 --region sin=sin1.example.com:7100 --worker api --signer login=acme',
+      'macaroond init --dir prod --cluster prod --primary db1.example.com:7400 \\',
+      '  --region fra=fra1.example.com:7401 --region sin=sin1.example.com:7401 --worker api --signer login=acme',
     ],
     json: [
       '{"dir", "authorityKey", "cluster", "primary", "operators", "replicas", "workers", "signers", "folders": [{"folder", "goesTo"}]}',

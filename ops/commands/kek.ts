@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { addHelp } from '../arguments/help.ts'
 import { mandatory } from '../arguments/options.ts'
 import { profileOf, withSigner } from '../clients.ts'
+import { MacaroondError } from '../../shared/errors.ts'
 import type { Terminal } from '../terminal.ts'
 
 export function addKek(parent: Command, terminal: Terminal): void {
@@ -51,10 +52,8 @@ function addRotate(kek: Command, terminal: Terminal): void {
     .action(async ({ force = false }: { force?: boolean }, own: Command) => {
       const rotated = await withSigner(profileOf(own, terminal.env), (signer) => signer.rotateKek({ force }))
       const { kek, resealed } = rotated
-      const text =
-        resealed === 0
-          ? `everything is sealed with key-encryption key ${kek} already`
-          : `sealed again with key-encryption key ${kek}: ${resealed}`
+      if (resealed === 0) throw nothingNewer(kek)
+      const text = `sealed again with key-encryption key ${kek}: ${resealed}`
       terminal.answer(rotated, text, { what: text, next: 'the rotation is complete; do not repeat the command' })
     })
   addHelp(command, {
@@ -67,6 +66,14 @@ function addRotate(kek: Command, terminal: Terminal): void {
       '{"kek": "<8 hex digits>", "resealed": <count>, "position"}',
       'kek identifies the key and does not reveal it; keep the earlier key as long as an archive contains keys it sealed',
     ],
-    exit: '1 with code kek_missing: a replica has not shown that it has the new key',
+    exit: '1 with code kek_missing: a replica has not shown that it has the new key; 5 with code kek_unchanged: nothing to rotate to',
   })
+}
+
+/** An error and no success, because an operator who forgot to configure the new key would believe that it is in force. */
+function nothingNewer(kek: string): MacaroondError {
+  const message = `everything is sealed with key-encryption key ${kek} already, and the primary was started with no newer key`
+  const hint =
+    'if you wanted to change the key: put the new one into kek.file of every node, the present one under [[kek.previous]], restart replicas and primary, and repeat this'
+  return new MacaroondError('kek_unchanged', message, { hint })
 }

@@ -48,7 +48,7 @@ export function addVerify(token: Command, terminal: Terminal): void {
       if (options.explain === true) return answerExplanation(terminal, await explainAt(profile, replicas, call))
       const verdict = await verifyAt(profile, replicas, call)
       terminal.status = exitStatusOfVerdict(verdict)
-      terminal.answer(verdict, [verdictText(verdict), ...originText(verdict)])
+      terminal.answer(verdict, [verdictText(verdict), ...identityHint(verdict), ...originText(verdict)])
     })
   addHelp(command, {
     examples: [
@@ -85,6 +85,11 @@ function verdictText(verdict: WorkerVerdict): string {
   // A token that nobody could judge is not refused: it may be good.
   if (verdict.reason === 'unavailable') return `cannot tell (unavailable): ${verdict.message}${caveat}`
   return `refused (${verdict.reason}): ${verdict.message}${caveat}`
+}
+
+/** The way out if the replicas refuse the identity of the profile: another profile, and no new token. */
+function identityHint({ cause }: WorkerVerdict): readonly string[] {
+  return cause?.code === 'peer_refused' && cause.hint !== undefined ? [`  ${cause.hint}`] : []
 }
 
 /** The node that judged, so that an operator can compare regions. A verdict without a node came from this process. */

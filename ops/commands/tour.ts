@@ -21,6 +21,7 @@ export function addTour(parent: Command, terminal: Terminal): void {
     )
     .option('--keep', 'keep the cluster running afterwards, as `macaroond dev` does, until Ctrl-C')
     .action(async ({ keep = false }: { keep?: boolean }) => {
+      terminal.say('making a cluster on this machine, which takes some seconds')
       const [{ runSteps }, { tourSteps }] = await Promise.all([import('../tour/run.ts'), import('../tour/steps.ts')])
       await runSteps({ name: 'tour', regions: REGIONS, steps: tourSteps(REGIONS), keep, next: NEXT }, terminal)
     })

@@ -2,6 +2,7 @@
  * `macaroond/testing`: an authority in this process for the tests of a service, without sockets, files or timers. It is made of
  * the parts of the real nodes, so its verdicts are theirs. Time stands still until it is moved.
  */
+import '../../shared/supported-node.ts'
 import { z } from 'zod'
 import { systemClock } from '../../shared/clock.ts'
 import { regionName } from '../../shared/config/node-config.ts'

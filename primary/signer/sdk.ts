@@ -1,4 +1,5 @@
 /** Entry of the published package `macaroond/signer`, for services that issue tokens. It connects to the primary over Noise. */
+import '../../shared/supported-node.ts'
 import { z } from 'zod'
 import { parsePeerId } from '../../shared/channel/peer-id.ts'
 import { PersistentClient } from '../../shared/channel/persistent-client.ts'

@@ -2,6 +2,7 @@
  * `macaroond/worker`, the SDK for services that verify tokens. A verifier answers from a cache in this process, or asks the
  * replicas of its region over Noise. It never asks the primary.
  */
+import '../../shared/supported-node.ts'
 import { z } from 'zod'
 import { clientFields, nodeAddress, openIdentity } from '../../shared/config/client-options.ts'
 import { regionName } from '../../shared/config/node-config.ts'

@@ -9,7 +9,7 @@ import { GUEST_CONNECTIONS_MAX, GUEST_CONNECTIONS_PER_ADDRESS_MAX, RETRY_AFTER_M
 import type { ChannelName } from './channel-name.ts'
 import type { Connection } from './connection.ts'
 import { parsePeerId } from './peer-id.ts'
-import { isRole, mayOpen, type Role } from './roles.ts'
+import { isRole, mayOpen, type Role, ROLES } from './roles.ts'
 
 /** A peer as the configuration lists it. */
 export interface ListedPeer {
@@ -153,9 +153,18 @@ function sameRights(before: KnownPeer | undefined, now: KnownPeer | undefined): 
 function refusal(peer: PeerIdText, channel: ChannelName, known: KnownPeer | undefined): ErrorReport {
   const message =
     known === undefined ? `this node does not know the peer ${peer}` : `a ${known.role} may not open ${channel}`
-  const hint =
-    'list the peer with a role that may open this channel in the configuration of the node it dials, and reload it'
-  return { code: 'peer_refused', message, hint }
+  return { code: 'peer_refused', message, hint: refusalHint(channel, known) }
+}
+
+/** Names the roles that may call. A listed identity needs another profile: more rights for this one would be too many. */
+function refusalHint(channel: ChannelName, known: KnownPeer | undefined): string {
+  const roles = ROLES.filter((role) => mayOpen(role, channel)).map((role) =>
+    role === 'operator' ? 'an operator' : `a ${role}`,
+  )
+  const needed = `this call needs the identity of ${roles.join(' or ')}`
+  return known === undefined
+    ? `${needed}: use another profile, or have an operator list this identity in the configuration of that node and reload it`
+    : `${needed}, and this is that of a ${known.role}: use another profile`
 }
 
 /** The role that a refusal of `admit` says this caller has; undefined if that node does not know the caller. */

@@ -1,7 +1,9 @@
 /** Parses the grammar that all predicates share: `key op value`, separated by single spaces. FORMAT.md has it in EBNF. */
 import { LIST_ITEMS_MAX } from '../../limits.ts'
 
-export type Operator = '=' | 'in' | 'prefix' | '<' | '<=' | '>' | '>='
+export type Operator = (typeof OPERATORS)[number]
+
+export const OPERATORS = ['=', 'in', 'prefix', '<', '<=', '>', '>='] as const
 
 export interface Clause {
   readonly key: string
@@ -12,7 +14,7 @@ export interface Clause {
 }
 
 const KEY = '[A-Za-z_][A-Za-z0-9_.-]{0,63}'
-const CLAUSE = new RegExp(`^(${KEY})(\\??) (=|in|prefix|<=|<|>=|>) ([^ ](?:.*[^ ])?)$`, 'su')
+const CLAUSE = new RegExp(`^(${KEY})(\\??) (${OPERATORS.join('|')}) ([^ ](?:.*[^ ])?)$`, 'su')
 const WHOLE_KEY = new RegExp(`^${KEY}$`)
 /** Control characters, line separators and bidirectional controls. With them a caveat can look different from what it means. */
 const INVISIBLE = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/u

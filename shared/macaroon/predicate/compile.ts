@@ -4,7 +4,7 @@
  */
 import { MacaroondError } from '../../errors.ts'
 import { CAVEAT_BYTES_MAX } from '../../limits.ts'
-import { type Clause, parseClause } from './clause.ts'
+import { type Clause, OPERATORS, parseClause } from './clause.ts'
 import { parseDuration } from './instant.ts'
 import type { Predicate } from './predicate.ts'
 import { unknown, type UnknownPredicate } from './unknown.ts'
@@ -12,6 +12,8 @@ import { compileTime, compileTimeBefore } from './time.ts'
 import { compileAddress, compileNumber, compilePath, compileWord, compileWordOrNumber } from './values.ts'
 import { type Kid, type Nonce, type TokenId, tokenId } from '../../ids.ts'
 import { isNonce } from '../nonce.ts'
+
+const FORM = `a predicate of the form \`key op value\`, with a space on both sides of op, one of ${OPERATORS.join(' ')}`
 
 type Compiled = Predicate | UnknownPredicate
 
@@ -39,7 +41,7 @@ export const RESERVED_KEYS: readonly string[] = [...RESERVED.keys()]
 /** Never throws: a text that is not understood becomes an unknown predicate, which refuses every access. */
 export function compilePredicate(text: string): Compiled {
   const clause = parseClause(text)
-  if (clause === undefined) return compileTimeBefore(text) ?? unknown('a predicate of the form `key op value`')
+  if (clause === undefined) return compileTimeBefore(text) ?? unknown(FORM)
   return (RESERVED.get(clause.key) ?? compileWordOrNumber)(clause)
 }
 

@@ -42,6 +42,10 @@ export const ERROR_MEANINGS: Readonly<Record<ErrorCode, Meaning>> = {
     'the key-encryption key does not open what is sealed',
     'give the right key; earlier ones belong under `previous`',
   ),
+  kek_unchanged: means(
+    'nothing was rotated: the primary has no newer key-encryption key than the one in force',
+    'configure the new key on every node, the present one under `[[kek.previous]]`, and restart them first',
+  ),
   port_in_use: means('another process listens on the address', 'stop it, or choose another port'),
   disk_full: means('the disk is full', 'free space on the volume of `data`; the node resumes by itself'),
   io_failed: means('the disk or the system failed a call', 'check the disk and the log of the system'),

@@ -58,7 +58,15 @@ test('a rotation of the key-encryption key refuses no token, and the old key ope
     const args = ['token', 'verify', '--org', 'acme', '--access', 'op=read', '--region', region]
     expect(await run(cluster, args, String(minted['token']))).toMatchObject([0, { ok: true }])
   }
-  expect(await run(cluster, ['kek', 'rotate'])).toMatchObject([0, { kek: KEK.id, resealed: 0 }])
+  const [unchanged, { error: nothingNewer }] = await run(cluster, ['kek', 'rotate'])
+  expect([unchanged, nothingNewer]).toMatchObject([
+    5,
+    {
+      code: 'kek_unchanged',
+      message: expect.stringContaining(`${KEK.id} already, and the primary was started with no newer key`),
+      hint: expect.stringContaining('[[kek.previous]]'),
+    },
+  ])
 
   cluster.keks = { kek: NEW, previousKeks: [KEK] }
   await restartReplica(cluster, 'fra')

@@ -143,7 +143,7 @@ describe('a command that cannot be carried out reports a code, a hint and the ri
       args: () => [...mint, '--caveat', 'anything goes'],
       code: 'caveat_malformed',
       status: 2,
-      says: /key op value/,
+      says: /key op value.*one of = in prefix < <= > >=/,
     },
     {
       what: 'a revocation of something that is no token',
@@ -239,6 +239,14 @@ describe('a role', () => {
     await until(() => readFileSync(here.file('primary.log'), 'utf8').includes('configuration reloaded'))
     const refused = await commandLine(mint, { profile: worker })
     expect(refused.json()).toMatchObject({ error: { code: 'peer_refused', message: 'a worker may not open sign' } })
+    const { hint } = refused.json<{ error: { hint: string } }>().error
+    expect(hint).toBe(
+      `this call needs the identity of a signer or an operator, and this is that of a worker: use another profile; the profile in use is ${worker}`,
+    )
+    const status = await commandLine(['status', '--json'], { profile: worker })
+    expect(status.json()).toMatchObject({
+      error: { code: 'peer_refused', hint: expect.stringMatching(/^this call needs the identity of an operator/) },
+    })
     expect([stranger.status, refused.status]).toEqual([3, 3])
   })
 })

@@ -45,6 +45,7 @@ describe('the tour', () => {
     expect(detail('primary killed, verified on')).toMatch(/SIGKILL to pid \d+; then 200 of 200 accepted/)
     expect(detail('lease over: unavailable')).toMatch(/^\d+ more accepted; then fra and sin say "unavailable"/)
     expect(detail('primary restarted, all answer')).toMatch(/fra and sin accept again$/)
+    expect(stderr).toMatch(/^making a cluster on this machine/)
     expect(stderr).toMatch(/\nwhat to try next:\n(.*\n)+.*docs\/concepts\.md/)
   })
 })

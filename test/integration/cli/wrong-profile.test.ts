@@ -30,4 +30,8 @@ test('token verify names the key of the profile that is wrong, also if another r
   expect(await shown(variant((text) => text.replaceAll(CLUSTER, 'tset')))).toEqual(wrong('cluster', 'handshake_failed'))
   expect(await shown(variant((text) => text.replace(fra, sin)))).toEqual(wrong('peer_id', 'peer_mismatch'))
   expect(await shown(stranger)).toEqual(wrong('identity', 'peer_refused'))
+  const text = await commandLine(['token', 'verify', '--org', 'acme'], { profile: stranger, stdin: 'mcn1_x' })
+  expect(text.stdout).toMatch(
+    /^cannot tell .*\n {2}this call needs the identity of a worker or an operator: use another profile, or have an operator/,
+  )
 })

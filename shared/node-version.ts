@@ -1,8 +1,9 @@
 /**
- * The oldest Node that runs macaroond. On an older one the SQLite driver's binary crashes the process without a message, so
- * the launcher compares the version before it imports anything that leads to the driver.
+ * The oldest Node that runs macaroond. On an older one the SQLite driver's binary crashes the process without a message, and
+ * calls that this Node lacks fail in the middle of a service. So the launcher and the entries of the package compare the
+ * version before anything else.
  */
-import { MacaroondError } from '../shared/errors.ts'
+import { MacaroondError } from './errors.ts'
 
 /** Repeats `engines` of package.json, because npm only warns about it. */
 const NODE_MAJOR_MIN = 22
