@@ -18,7 +18,10 @@ describe('the list of peers', () => {
   it('opens to each peer what its role opens, and refuses the rest with a hint', async () => {
     const { listener } = await guarded(new PeerRegistry([client]))
     await dialTo(listener, { channel: 'sign' })
-    const refused = expect.objectContaining({ code: 'peer_refused', hint: expect.stringContaining('reload') as string })
+    const refused = expect.objectContaining({
+      code: 'peer_refused',
+      hint: expect.stringContaining('use another profile') as string,
+    })
     await expect(dialTo(listener, { channel: 'wal' })).rejects.toEqual(refused)
     await expect(dialTo(listener, { channel: 'sign', identity: strangerIdentity })).rejects.toEqual(refused)
   })
