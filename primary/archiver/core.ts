@@ -50,7 +50,7 @@ function applyEvent(state: ArchiverState, event: ArchiverEvent, nowMs: number, r
     case 'committed':
       return { ...state, committed: event.txid }
     case 'due':
-      return state.due.some(({ job }) => job === event.job) ? state : withDue(state, event.job, nowMs)
+      return withDue(state, event.job, nowMs)
     case 'hurry':
       return { ...state, nextRoundMs: Math.min(state.nextRoundMs, nowMs) }
     case 'claimed':
@@ -67,7 +67,7 @@ function applyEvent(state: ArchiverState, event: ArchiverEvent, nowMs: number, r
     case 'background done':
       return backgroundDone(state)
     case 'background failed':
-      return backgroundFailed(state, event.failure)
+      return backgroundFailed(state, event.failure, nowMs)
     case 'repair':
       return { ...state, claimed: false, retryAtMs: nowMs }
     case 'tick':
@@ -84,6 +84,7 @@ function withClaim(
 
 /** A heartbeat reads back the newest transaction of the time when it became due, so it waits until that one is archived. */
 function withDue(state: ArchiverState, job: JobName, sinceMs: number): ArchiverState {
+  if (state.due.some((due) => due.job === job)) return state
   const needs = job === 'heartbeat' ? state.committed : TXID_NONE
   return { ...state, due: [...state.due, { job, sinceMs, needs }] }
 }
@@ -110,12 +111,17 @@ function backgroundDone(state: ArchiverState): ArchiverState {
   return { ...state, background: undefined, due: state.due.filter(({ job }) => job !== 'drill'), errors }
 }
 
-/** A failure in the background adds no entry, so the content of the chain is still known and needs no new claim. */
-function backgroundFailed(state: ArchiverState, failure: Failure): ArchiverState {
+/**
+ * A failure in the background adds no entry, so the content of the chain is still known and needs no new claim. If a drill found
+ * damage, a new snapshot is due, from which the present state can be restored again.
+ */
+function backgroundFailed(state: ArchiverState, failure: Failure, nowMs: number): ArchiverState {
   const { background, due, errors } = state
   if (background === undefined) return state
   const rest = due.filter(({ job }) => job !== background)
-  return { ...state, background: undefined, due: rest, errors: { ...errors, [background]: failure } }
+  const after = { ...state, background: undefined, due: rest, errors: { ...errors, [background]: failure } }
+  const foundDamage = background === 'drill' && failure.code === 'archive_damaged'
+  return foundDamage ? withDue(after, 'snapshot', nowMs) : after
 }
 
 /**

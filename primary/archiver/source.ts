@@ -8,6 +8,8 @@ export interface CommittedHistory {
   /** First transaction of each epoch that the database knows, ascending by epoch; 0 for the first epoch. */
   readonly bases: ReadonlyMap<Epoch, Txid>
   readonly head: Position
+  /** Time of the head, unix milliseconds. The same for the same database and log, however often it is read. */
+  readonly headMs: number
   /** The segment of a transaction; undefined if the log no longer has it. */
   readonly segment: (txid: Txid) => Buffer | undefined
   /** Checksum after a transaction; undefined if the log does not reach it. */

@@ -328,7 +328,7 @@ export class ArchiveWorker {
     const { source, scratch, clock } = this.#options
     const path = `${scratch}-snapshot.tmp`
     const signal = this.#signal
-    return { ...this.#opened, source, bridgesGap, path, nowMs: clock.wallMs(), signal, timers: clock }
+    return { ...this.#opened, source, bridgesGap, path, signal, timers: clock }
   }
 
   async #retain(): Promise<void> {

@@ -7,6 +7,7 @@
 import { REPAIR_HINT } from '../../shared/repair-hint.ts'
 import { dirname } from 'node:path'
 import { pause, type Clock, type Entropy, type Timers } from '../../shared/clock.ts'
+import { newestAuditMs } from '../../shared/database/audit-chain.ts'
 import { readBases } from '../../shared/database/epochs.ts'
 import { checkMeta, MetaReader, type Meta } from '../../shared/database/meta.ts'
 import { MacaroondError, assert } from '../../shared/errors.ts'
@@ -173,6 +174,15 @@ export class CommitLog {
   /** The segment of a transaction; undefined if the log does not hold it, or its record is damaged. */
   segment(txid: Txid): Buffer | undefined {
     return this.#recent.get(txid) ?? (this.#log.has(txid) ? this.#readLogged(txid) : undefined)
+  }
+
+  /**
+   * Time of the head, unix milliseconds. Right after a restore the log does not have that transaction, and the time is that of
+   * the newest audit record, which the restore wrote.
+   */
+  get headMs(): number {
+    const last = this.segment(this.#head.txid)
+    return last === undefined ? newestAuditMs(this.db) : decodeHeader(last).timestampMs
   }
 
   /** Checksum of the database after a transaction; undefined if the log does not reach it. */

@@ -89,6 +89,12 @@ export function hasAuditRecord(db: Database, { seq, hash }: AuditHead): boolean 
   return found !== undefined && Buffer.compare(found, hash) === 0
 }
 
+/** Time of the newest record, unix milliseconds; of the issue clock if there is no record. */
+export function newestAuditMs(db: Database): number {
+  const newest = db.prepare<[], number>('SELECT at_ms FROM audit ORDER BY seq DESC LIMIT 1').pluck().get()
+  return newest ?? new MetaReader(db).read().issueClockMs
+}
+
 function doesNotFollow(seq: number): string {
   return `record ${seq} does not follow from the one before it`
 }

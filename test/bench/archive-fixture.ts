@@ -116,9 +116,7 @@ export class ArchivedDatabase {
 
   async #snapshot(bridgesGap: boolean): Promise<void> {
     const { signal } = new AbortController()
-    const nowMs = systemClock.wallMs()
-    this.#archived =
-      (await snapshot({ ...this.#options, bridgesGap, path: this.#scratch, nowMs, signal })) ?? this.#archived
+    this.#archived = (await snapshot({ ...this.#options, bridgesGap, path: this.#scratch, signal })) ?? this.#archived
   }
 
   async #upload(): Promise<void> {

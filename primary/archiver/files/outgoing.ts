@@ -25,7 +25,8 @@ export function outgoingOf(level: number, bytes: Buffer, fields: SegmentFields =
 
 /**
  * Returns the file as an entry must name it. A crash may have left the same transactions under the name, also in an encoding of
- * another version; they are kept as they are. Throws archive_damaged if other transactions are there.
+ * another version; they are kept as they are. The entry then takes only size and hash from them, because somebody without a key
+ * may have put them there. Throws archive_damaged if other transactions are there.
  */
 export async function createFile(storage: ArchiveStorage, { file, bytes }: Outgoing): Promise<ArchivedFile> {
   if (await storage.create(file.key, bytes, file.timestampMs)) return file
@@ -35,9 +36,11 @@ export async function createFile(storage: ArchiveStorage, { file, bytes }: Outgo
   const found = decodeUnlessCorrupt(existing)
   if (found !== undefined) {
     if (!isSame(found, decodeSegment(bytes))) throw takenByOther(storage, file)
-    return outgoingOf(file.level, existing).file
+    const isOfSameTime = found.header.timestampMs === file.timestampMs
+    if (isOfSameTime) return { ...file, bytes: existing.length, sha256: sha256(existing).toString('hex') }
   }
-  // The name has no file that could be restored, so replacing it loses nothing.
+  // Replacing loses nothing: the name has no file that could be restored, or these pages with a time that is not theirs. A
+  // merge would read that time from the file, and no primary that committed these pages writes it.
   await storage.put(file.key, bytes, file.timestampMs)
   return file
 }

@@ -11,7 +11,6 @@ import type { Timers } from '../../../shared/clock.ts'
 import { Sha256 } from '../../../shared/crypto.ts'
 import { MacaroondError } from '../../../shared/errors.ts'
 import { type Checksum, checksumText, txid as asTxid, type Txid } from '../../../shared/ids.ts'
-import { decodeHeader } from '../../../shared/ltx/header.ts'
 import type { Position } from '../../../shared/position.ts'
 import { storageError } from '../../../shared/files/storage-errors.ts'
 import { snapshotFields, writeSnapshot } from '../../commit-log/write-snapshot.ts'
@@ -28,7 +27,6 @@ export interface SnapshotOptions {
   readonly bridgesGap: boolean
   /** Scratch file on the primary's disk. A leftover of a crash is overwritten. */
   readonly path: string
-  readonly nowMs: number
   readonly signal: AbortSignal
   readonly timers: Timers
 }
@@ -53,14 +51,13 @@ export async function snapshot(options: SnapshotOptions): Promise<Txid | undefin
  * anything is uploaded.
  */
 export async function uploadSnapshot(options: Omit<SnapshotOptions, 'bridgesGap'>): Promise<UploadedSnapshot> {
-  const { storage, manifest, source, path, nowMs, signal, timers } = options
+  const { storage, manifest, source, path, signal, timers } = options
   const position = source.head
   const range = { minTxid: asTxid(1), maxTxid: position.txid }
   const key = segmentKey(LEVEL_SNAPSHOT, range)
   const named = manifest.state.files.get(key)
-  const last = source.segment(position.txid)
-  // The time of a snapshot is that of its last transaction. Right after a restore the log does not have that transaction.
-  const timestampMs = named?.timestampMs ?? (last === undefined ? nowMs : decodeHeader(last).timestampMs)
+  // Two attempts must be the same bytes: the store may carry out a request that was given up after the entry of a later one.
+  const timestampMs = named?.timestampMs ?? source.headMs
   try {
     const { checksum, bytes } = await write({ source, position, path, timestampMs, signal, timers })
     if (checksum !== position.checksum) throw damaged(checksum, position.checksum)

@@ -76,6 +76,22 @@ describe('the archiver', () => {
     expect(own.wakeAtMs).toBe(own.nowMs + 8_000)
   })
 
+  test('makes a snapshot due after a drill that found damage, and after no other failure of one', () => {
+    const snapshot = { kind: 'background', job: 'snapshot' }
+    for (const [code, next] of [
+      ['archive_damaged', snapshot],
+      ['archive_unavailable', undefined],
+    ] as const) {
+      const own = driver().claimed().send({ kind: 'due', job: 'drill' })
+      expect(own.background).toEqual({ kind: 'background', job: 'drill' })
+      own.send({ kind: 'background failed', failure: { code, message: 'a file is damaged' } })
+      expect(own.background).toEqual(next)
+    }
+    const own = driver().claimed().send({ kind: 'due', job: 'snapshot' })
+    own.send({ kind: 'background failed', failure: { code: 'archive_damaged', message: 'a file is damaged' } })
+    expect(own.background).toBeUndefined()
+  })
+
   test('starts a round of uploads at once, and the next one no sooner than the time between two', () => {
     const own = driver().claimed().committed(6, 10_000)
     expect(own.started).toEqual(UPLOAD)

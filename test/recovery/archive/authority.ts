@@ -185,7 +185,7 @@ export class Authority {
     const path = join(this.folder, 'snapshot.tmp')
     const { signal } = new AbortController()
     const common = { storage: this.#storage, manifest: this.#manifest, source: this.#log, bridgesGap, path, signal }
-    const archived = await snapshot({ ...common, nowMs: this.nowMs, timers: systemClock })
+    const archived = await snapshot({ ...common, timers: systemClock })
     if (archived !== undefined) this.#claimed = { archived, needsSnapshot: false }
   }
 

@@ -47,7 +47,8 @@ class Scene {
   private constructor(authority: Authority) {
     this.authority = authority
     this.archiver = new Archiver({
-      config: archiveConfig.parse({ upload_every_ms: 0, jitter_seconds: 0 }),
+      // The authority's transactions are of 2023, and the archiver's clock is this machine's.
+      config: archiveConfig.parse({ upload_every_ms: 0, jitter_seconds: 0, keep_days: 36_500 }),
       cluster: CLUSTER,
       location: authority.archive,
       open: async () => this.#storage(await DirectoryStorage.open(authority.archive)),

@@ -2,7 +2,7 @@
 import type { ArchivePorts } from '../../../primary/archiver/open-archiver.ts'
 import { runDrill } from '../../../primary/archiver/drill/drill.ts'
 import { openArchive } from '../../../shared/archive/open-archive.ts'
-import type { ArchiveStorage, StoredObject } from '../../../shared/archive/storage.ts'
+import type { ArchiveStorage, Content, StoredObject } from '../../../shared/archive/storage.ts'
 import { pause, type Timers } from '../../../shared/clock.ts'
 import { MacaroondError, reportOf } from '../../../shared/errors.ts'
 import type { Random } from '../../chaos/random.ts'
@@ -75,7 +75,12 @@ export class ArchiveLink {
       isBucket: this.#isBucket,
       list: async (prefix) => this.#listed(prefix, await request(() => storage.list(prefix))),
       get: (key, range, into) => request(() => storage.get(key, range, into)),
-      put: (key, content, timestampMs) => change(key, () => storage.put(key, content, timestampMs)),
+      put: async (key, content, timestampMs) => {
+        const read = await inMemory(content)
+        const send = (): Promise<void> => storage.put(key, read, timestampMs)
+        await this.#perhapsLate(timers, send)
+        return change(key, send)
+      },
       create: async (key, ...rest) => {
         const send = (): Promise<boolean> => storage.create(key, ...rest)
         await this.#perhapsLate(timers, send)
@@ -102,7 +107,6 @@ export class ArchiveLink {
     return answer
   }
 
-  /** Only what is created from memory: the source of a large object ends with the request. */
   async #perhapsLate(timers: Timers, send: () => Promise<unknown>): Promise<void> {
     await this.#carryOutLate(timers)
     if (this.#is('archive writes late') && this.#random.fraction() < LOST) throw this.#delayed(timers, send)
@@ -157,4 +161,12 @@ export class ArchiveLink {
     this.#effects.set(kind, (this.#effects.get(kind) ?? 0) + 1)
     return new MacaroondError('archive_unavailable', kind, { hint: 'it comes back' })
   }
+}
+
+/** A bucket's client reads a small object before it sends it: the request outlives the scratch file of a snapshot. */
+async function inMemory(content: Content): Promise<Uint8Array> {
+  if (!('pieces' in content)) return content
+  const pieces: Uint8Array[] = []
+  for await (const piece of content.pieces()) pieces.push(piece)
+  return Buffer.concat(pieces)
 }

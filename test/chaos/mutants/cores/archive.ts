@@ -108,6 +108,20 @@ export const ARCHIVE_MUTANTS: readonly CoreMutant[] = [
     by: 'test/primary/archiver/files/outgoing.test.ts',
   },
   {
+    name: 'a merged file has the time that somebody without a key put on it',
+    file: 'primary/archiver/files/outgoing.ts',
+    find: 'const isOfSameTime = found.header.timestampMs === file.timestampMs',
+    replace: 'const isOfSameTime = found.header.timestampMs >= 0',
+    by: 'test/primary/archiver/files/planted-time.test.ts',
+  },
+  {
+    name: 'two attempts at one snapshot differ in their time',
+    file: 'primary/commit-log/commit-log.ts',
+    find: 'last === undefined ? newestAuditMs(this.db)',
+    replace: 'last === undefined ? this.#options.clock.wallMs() + 0 * newestAuditMs(this.db)',
+    by: 'test/primary/archiver/files/late-snapshot.test.ts',
+  },
+  {
     name: 'an operator’s confirmation covers losses that came after it',
     file: 'primary/archiver/chain/repair.ts',
     find: 'damage.problems.every((problem) => confirmed.problems.includes(problem))',

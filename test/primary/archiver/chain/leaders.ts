@@ -114,7 +114,7 @@ export function sourceOf(
   }
   const { timeline: own } = placeOf(of, letter)
   const nothing = { segment: () => undefined, checksumAt: () => undefined, pin }
-  return { timeline: own, bases: new Map(), head: at(of, last), ...nothing, ...changed }
+  return { timeline: own, bases: new Map(), head: at(of, last), headMs: 1, ...nothing, ...changed }
 }
 
 /** Claims the archive as a start of the primary does, and after each failure. */

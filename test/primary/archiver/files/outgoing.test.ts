@@ -47,6 +47,12 @@ describe('a file that is uploaded to the archive', () => {
     expect(storage.objects.get(OWN.file.key)).toEqual(other)
   })
 
+  test.each([1, 5_000_000_000_000])('is not taken from somebody who put the time %s on it', async (timestampMs) => {
+    const storage = await storageWith(segment(7, { timestampMs, walOffset: 32, walSize: 24 + PAGE_SIZE }))
+    expect(await createFile(storage, OWN)).toEqual(OWN.file)
+    expect(storage.objects.get(OWN.file.key)).toEqual(OWN.bytes)
+  })
+
   test.each([
     ['nothing', Buffer.alloc(0)],
     ['a page of a proxy', Buffer.from('<html>')],
