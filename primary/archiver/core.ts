@@ -112,8 +112,8 @@ function backgroundDone(state: ArchiverState): ArchiverState {
 }
 
 /**
- * A failure in the background adds no entry, so the content of the chain is still known and needs no new claim. If a drill found
- * damage, a new snapshot is due, from which the present state can be restored again.
+ * A failure in the background adds no entry, so the content of the chain is still known and needs no new claim. If a drill
+ * found damage, a snapshot is due, from which the present state can be restored again.
  */
 function backgroundFailed(state: ArchiverState, failure: Failure, nowMs: number): ArchiverState {
   const { background, due, errors } = state
