@@ -6,6 +6,9 @@ import { mandatory, repeated } from '../arguments/options.ts'
 import type { InitOptions } from '../init/plan.ts'
 import type { Terminal } from '../terminal.ts'
 
+const BESIDE =
+  'The archive lies beside the primary’s data and does not survive its disk; `--archive`, or `to` under [archive], names another place.'
+
 /** Adds `macaroond init`. All options are checked before the first file is written. */
 export function addInit(parent: Command, terminal: Terminal): void {
   const command = parent
@@ -38,6 +41,7 @@ export function addInit(parent: Command, terminal: Terminal): void {
       const lines = [
         `made cluster ${plan.cluster} in ${dir}:`,
         ...written.folders.map(({ folder, goesTo }) => `  ${folder.padEnd(20)} for ${goesTo}`),
+        ...(options.archive === undefined ? [BESIDE] : []),
         '',
         'Copy each folder to its machine, then start every node in its folder:',
         '  macaroond primary --config primary.toml',

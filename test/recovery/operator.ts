@@ -1,7 +1,7 @@
 /** An operator of a cluster of real processes in a folder of its own: runs the commands that a person would type. */
 import { once } from 'node:events'
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -95,6 +95,11 @@ export class Operator {
     await this.serving()
   }
 
+  /** Gives a variable of the shell its value. */
+  sets(name: string, value: string): void {
+    this.#variables.set(name, value)
+  }
+
   /** What the lines of a shell script said. */
   async types(script: string): Promise<string> {
     const lines = shellLines(script)
@@ -117,6 +122,12 @@ export class Operator {
     if (action !== undefined) {
       const unit = name === 'primary' ? this.units.primary : this.units.replica
       await (action === 'start' ? unit.start() : unit.stop())
+      return ''
+    }
+    const [, carried] = /^scp -p (\S+) [\w.]+:\/etc\/macaroond\/\1$/.exec(line) ?? []
+    if (carried !== undefined) {
+      // All nodes of this cluster are in one folder, so the file is in its place already, as `scp -p` would leave it.
+      expect(statSync(join(this.folder, carried)).mode & 0o777).toBe(0o600)
       return ''
     }
     const [, typed, file] = /^macaroond (.*?)(?: > (\S+))?$/.exec(line) ?? []

@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { build } from 'esbuild'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { blocksOf } from '../readme/blocks.ts'
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
 const HERE = fileURLToPath(new URL('.', import.meta.url))
@@ -23,7 +24,9 @@ interface Outcome {
   readonly stderr: string
 }
 
+/** The folder of the service that docs/verifying.md makes beside the checkout. */
 let dir: string
+let home: string
 let packed: readonly string[]
 
 /** Runs a command in the consumer's folder, with the Node of this test run first on PATH. */
@@ -43,18 +46,34 @@ async function ok(command: string, args: readonly string[], cwd?: string): Promi
 }
 
 beforeAll(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'macaroond-package-'))
-  const report = JSON.parse(await ok('npm', ['pack', '--json', '--pack-destination', dir], ROOT)) as PackReport
+  home = await mkdtemp(join(tmpdir(), 'macaroond-package-'))
+  const checkout = join(home, 'macaroond')
+  dir = join(home, 'api')
+  await mkdir(join(checkout, 'demo'), { recursive: true })
+  const copied = ['demo/worker.toml', 'demo/worker.key', 'token.txt']
+  for (const file of copied) await writeFile(join(checkout, file), file)
+  const report = JSON.parse(await ok('npm', ['pack', '--json', '--pack-destination', checkout], ROOT)) as PackReport
   // npm 12 answers an object by package name, older ones a list.
   const [pack] = Object.values(report)
   packed = pack?.files.map((file) => file.path) ?? []
-  await writeFile(join(dir, 'package.json'), JSON.stringify({ name: 'consumer', private: true, type: 'module' }))
-  await ok('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', join(dir, pack?.filename ?? '')])
+  const page = blocksOf(await readFile(join(ROOT, 'docs/verifying.md'), 'utf8'))
+  const [first, ...typed] =
+    page
+      .find(({ name }) => name === 'install')
+      ?.code.trim()
+      .split('\n') ?? []
+  expect(first).toBe('npm pack')
+  await ok(
+    'bash',
+    ['-ec', `export npm_config_prefer_offline=true npm_config_audit=false\n${typed.join('\n')}`],
+    checkout,
+  )
+  for (const file of copied) expect(await readFile(join(dir, file), 'utf8')).toBe(file)
 }, INSTALL_MS)
 
 type PackReport = Readonly<Record<string, { readonly filename: string; readonly files: readonly { path: string }[] }>>
 
-afterAll(() => rm(dir, { recursive: true, force: true }))
+afterAll(() => rm(home, { recursive: true, force: true }))
 
 describe('the tarball', () => {
   it('holds the built package and its documents, and nothing else', () => {

@@ -61,6 +61,8 @@ const KINDS: Kinds = {
   compose: expectCompose,
   // CI installs with the first, and the acceptance suite packs with the second.
   package: ({ code }) => expect(code.trim().split('\n')).toEqual(['npm ci', 'npm pack']),
+  // The acceptance suite installs the package by these lines.
+  install: ({ code }) => expect(code).toMatch(/^npm pack\n/),
   // CI runs each of them.
   contribute: ({ code }) => {
     const { scripts } = JSON.parse(read('package.json')) as { scripts: Readonly<Record<string, string>> }

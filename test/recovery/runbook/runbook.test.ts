@@ -1,19 +1,46 @@
 /** The runbook, typed as it stands, on a cluster of real processes: each block in the trouble that it is for. */
 import { execFileSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, relative } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { type PrimaryConfig, primaryConfig } from '../../../primary/config.ts'
+import { type ReplicaConfig, replicaConfig } from '../../../replica/config.ts'
+import { readConfig } from '../../../shared/config/read-config.ts'
+import { commandLine } from '../../integration/cli/command.ts'
 import { blocksOf } from '../../acceptance/readme/blocks.ts'
 import { Operator } from '../operator.ts'
 
 const RUNBOOK = join(import.meta.dirname, '../../../ops/RUNBOOK.md')
+const page = readFileSync(RUNBOOK, 'utf8')
 /** The blocks of the 3 a.m. table have a test of their own, beside this one. */
-const blocks = new Map(
-  blocksOf(readFileSync(RUNBOOK, 'utf8')).flatMap(({ name, file, code }) => (file === '' ? [[name, code]] : [])),
+const blocks = new Map(blocksOf(page).flatMap(({ name, file, code }) => (file === '' ? [[name, code]] : [])))
+
+/** The table of names at the top of the page. */
+const names = [...page.matchAll(/^\| `\$(\w+)` +\| (\S+) +\| (\S+) +\|/gm)].map(
+  ([, name = '', init = '', dev = '']) => {
+    return { name, init, dev }
+  },
 )
 
 describe('the runbook', () => {
+  test('has a table of names that fits the folders of init', async () => {
+    const dir = join(mkdtempSync(join(tmpdir(), 'macaroond-names-')), 'prod')
+    onTestFinished(() => rmSync(join(dir, '..'), { recursive: true }))
+    const args = ['--cluster', 'prod', '--primary', '127.0.0.1:7400', '--region', 'fra=127.0.0.1:7401']
+    expect((await commandLine(['init', '--dir', dir, ...args])).status).toBe(0)
+    const primary = readConfig<PrimaryConfig>(join(dir, 'primary/primary.toml'), primaryConfig)
+    const of = Object.fromEntries(names.map(({ name, init }) => [name, init]))
+    const replica = readConfig<ReplicaConfig>(join(dir, 'fra', of['replica_config'] ?? ''), replicaConfig)
+    expect(of).toEqual({
+      data: relative(join(dir, 'primary'), primary.data),
+      archive: `${relative(join(dir, 'primary'), primary.data)}-archive`,
+      replica_config: 'replica.toml',
+      replica_data: relative(join(dir, 'fra'), replica.data),
+    })
+  })
+
   test('has no block that this suite does not run', () => {
     const names = [
       'prepare',
@@ -24,7 +51,9 @@ describe('the runbook', () => {
       'lost-disk',
       'repair',
       'from-replica',
-      'kek-nodes',
+      'kek-new',
+      'kek-replica',
+      'kek-primary',
       'kek-rotate',
     ]
     expect([...blocks.keys()].toSorted()).toEqual(names.toSorted())
@@ -32,6 +61,8 @@ describe('the runbook', () => {
 
   test('leads from each trouble back to service, with every revocation and every token', async () => {
     const operator = await Operator.movedIn()
+    for (const { name, dev } of names) operator.sets(name, dev)
+    await operator.keepKey()
     const typed = (name: string): Promise<string> => operator.types(blocks.get(name) ?? '')
     await operator.call(['org', 'create', 'acme'])
     const [kept, revoked] = [await operator.mint('alice'), await operator.mint('mallory')]
@@ -78,7 +109,7 @@ describe('the runbook', () => {
       'revoked',
     ])
 
-    await typed('kek-nodes')
+    for (const name of ['kek-new', 'kek-replica', 'kek-primary']) await typed(name)
     await operator.serving()
     expect(await typed('kek-rotate')).toMatch(/sealed again with key-encryption key [0-9a-f]{8}: 2/)
     await operator.serving()
