@@ -130,6 +130,21 @@ describe('the installed command', () => {
     expect({ status, stdout }).toEqual({ status: 1, stdout: '' })
   })
 
+  it.each(['macaroond', 'macaroond/worker', 'macaroond/signer', 'macaroond/testing'])(
+    'has the entry %s, which refuses it, too',
+    async (entry) => {
+      const code = `import('${entry}').catch(({ code }) => console.log(code))`
+      const { stdout, stderr } = await run(process.execPath, [
+        '--import',
+        await oldNode(),
+        '--input-type=module',
+        '-e',
+        code,
+      ])
+      expect({ stdout, stderr }).toEqual({ stdout: 'node_too_old\n', stderr: '' })
+    },
+  )
+
   it('refuses it as a document where JSON was asked for', async () => {
     const { status, stdout } = await onOldNode(['status', '--json'])
     expect(status).toBe(1)
@@ -137,8 +152,17 @@ describe('the installed command', () => {
   })
 })
 
-/** Makes this Node claim to be an old one, and tells when a native module is loaded all the same. */
 async function onOldNode(args: readonly string[]): Promise<Outcome> {
+  return run(process.execPath, [
+    '--import',
+    await oldNode(),
+    join(dir, 'node_modules/macaroond/dist/ops/cli.js'),
+    ...args,
+  ])
+}
+
+/** Makes this Node claim to be an old one, and tells when a native module is loaded all the same. */
+async function oldNode(): Promise<string> {
   const preload = join(dir, 'old-node.mjs')
   await writeFile(
     preload,
@@ -146,7 +170,7 @@ async function onOldNode(args: readonly string[]): Promise<Outcome> {
      const dlopen = process.dlopen
      process.dlopen = (...args) => { process.stderr.write('loaded native code'); return dlopen.apply(process, args) }`,
   )
-  return run(process.execPath, ['--import', preload, join(dir, 'node_modules/macaroond/dist/ops/cli.js'), ...args])
+  return preload
 }
 
 describe('the installed entries', () => {

@@ -29,6 +29,7 @@ beforeAll(async () => {
   ])
   expect(ran.stderr).toBe('')
   expect(ran.status).toBe(0)
+  expect(ran.stdout).toMatch(/^The archive lies beside the primary’s data and does not survive its disk; /m)
   mkdirSync(machines)
   for (const node of ['primary', 'fra', 'sin']) renameSync(join(made, node), join(machines, node))
   await start('primary', 'primary')
@@ -89,6 +90,11 @@ describe('a cluster that init made', () => {
     expect(await freshIn('fra', minted.stdout)).toBe('revoked')
   })
 
+  test('lets a signer create an org of its own, which is there already', async () => {
+    const ran = await commandLine(['org', 'create', 'acme'], { profile: profile('signers/login/signer.toml') })
+    expect([ran.status, ran.stderr]).toEqual([5, expect.stringContaining('org_exists')])
+  })
+
   test('has the authority’s key in its profiles from the first minute', async () => {
     const operator = profile('operator/operator.toml')
     const shown = await commandLine(['archive', 'key', '--json'], { profile: operator })
@@ -99,7 +105,7 @@ describe('a cluster that init made', () => {
   test.each([
     ['a worker may not mint', 'workers/api/worker.toml', ['token', 'mint', '--org', 'acme', '--subject', 'x']],
     ['a worker may not revoke', 'workers/api/worker.toml', ['revoke', '--org', 'acme', '--subject', 'x']],
-    ['a signer may not create an org', 'signers/login/signer.toml', ['org', 'create', 'other']],
+    ['a signer may not create an org that is not its own', 'signers/login/signer.toml', ['org', 'create', 'other']],
     [
       'a signer may not mint for an org that is not its own',
       'signers/login/signer.toml',
