@@ -72,7 +72,7 @@ function openStream({
 }
 
 function openKeeper(base: ReplicaFoundation, stream: RevocationStream): DenialsKeeper {
-  const { options, host, denials, journal, tables, freshness, alarms, pageScrub, fail } = base
+  const { options, host, copy, denials, journal, tables, freshness, alarms, pageScrub, fail } = base
   return new DenialsKeeper({
     folder: options.config.data,
     savedTable: fileIn(options, 'savedTable'),
@@ -83,6 +83,7 @@ function openKeeper(base: ReplicaFoundation, stream: RevocationStream): DenialsK
     onChanged: () => stream.denialsChanged(),
     onFatal: fail,
     scrubPages: () => pageScrub.run(),
+    syncPages: () => copy.sync(),
     deletionMs: () => freshness.deletionMs(),
     alarms,
     timers: host.clock,

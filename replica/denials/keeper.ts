@@ -11,6 +11,7 @@ import type { Log } from '../../shared/log.ts'
 import { type Denial, rowOfDenial } from '../../shared/protocol/denials.ts'
 import { readForgotten } from '../../shared/database/forgotten.ts'
 import { sqliteError } from '../../shared/files/storage-errors.ts'
+import { type CutOffs, isCoveredByBroader } from '../../shared/verifier/cut-offs.ts'
 import { deletionMs, isOutlived } from '../../shared/verifier/outlived.ts'
 import type { KnownRevocation, RevocationRow } from '../../shared/verifier/revocation-row.ts'
 import { TABLE_SEED_BYTES } from '../../shared/verifier/revocation-table.ts'
@@ -41,6 +42,8 @@ export interface DenialsKeeperOptions {
   readonly deletionMs: () => number
   /** Compares all pages of the copy with their checksum. */
   readonly scrubPages: () => Promise<ScrubOutcome>
+  /** Makes the visible pages durable. */
+  readonly syncPages: () => void
   readonly alarms: Pick<AlarmBoard, 'set'>
   readonly timers: Pick<Timers, 'soon'>
   readonly entropy: Pick<Entropy, 'bytes'>
@@ -142,9 +145,11 @@ export class DenialsKeeper {
     const { tables, journal, alarms, log } = this.#options
     if (signal.aborted) return undefined
     this.#damaged.clear()
-    const findings = await tables.compare(this.rowsOutsidePages(), signal, (lost) => this.#keepLost(lost))
+    // Rows that arrive during the comparison count as confirmed, and the journal alone has them.
+    const mark = journal.mark()
+    const findings = await tables.compare(this.rowsOutsidePages(), signal, (lost, held) => this.#keepLost(lost, held))
     if (findings === undefined) return undefined
-    if (this.#damaged.has('journal')) journal.dropDamaged()
+    if (this.#damaged.has('journal') && !journal.dropDamaged(mark)) this.#damaged.delete('journal')
     for (const name of ['journal', 'denials'] as const) {
       const error = this.#damaged.get(name)
       if (error !== undefined) log.error({ error: reportOf(error) }, 'a damaged file was written again from memory')
@@ -154,15 +159,33 @@ export class DenialsKeeper {
     return findings
   }
 
-  /** Writes revocations of the table that no file has to the denials. Returns their number. */
-  async #keepLost(lost: Iterable<readonly KnownRevocation[]>): Promise<number> {
-    const { tables, entropy } = this.#options
+  /**
+   * Writes revocations of the table that no file has to the denials. Returns their number. `held` are the cut-offs in the pages:
+   * a purge removes the rows that they cover. A cut-off that is only a denial covers nothing, because a forget may remove it.
+   */
+  async #keepLost(lost: Iterable<readonly KnownRevocation[]>, held: CutOffs): Promise<number> {
+    const { entropy } = this.#options
     const isKept = (row: KnownRevocation): boolean => {
       const org = row.kind === 'token' ? (this.#orgOf(row.kid) ?? '') : row.org
-      return tables.enforcesMore(row, org) || this.#givenUp.some((index) => index.covers(row))
+      return isCoveredByBroader(held, row, org) || this.#givenUp.some((index) => index.covers(row))
     }
     const numbered = denialsInTable(lost, randomTimeline(entropy.bytes(TIMELINE_BYTES)), isKept)
-    return this.#file.keep(inTurns(numbered), { isAll: true })
+    return this.#file.keep(this.#thenSynced(numbered), { isAll: true })
+  }
+
+  /**
+   * Syncs the pages after the last row if a file is damaged. They have confirmed rows that the damaged file loses now, and a
+   * power cut could take pages back that were not durable.
+   */
+  async *#thenSynced(numbered: Iterable<readonly Denial[]>): AsyncGenerator<readonly Denial[]> {
+    yield* numbered
+    if (this.#damaged.size === 0) return
+    try {
+      this.#options.syncPages()
+    } catch (error) {
+      this.#options.onFatal(error)
+      throw error
+    }
   }
 
   /** Resolves when no work is running. */

@@ -34,6 +34,13 @@ const NOT_NOW: ReadonlySet<string> = new Set(['disk_full', 'log_corrupt'])
 
 const fdatasyncInBackground = promisify(fdatasync)
 
+/** An end of the records, and the history of the last one. */
+export interface JournalMark {
+  readonly generation: number
+  readonly bytes: number
+  readonly place: History | undefined
+}
+
 export class RevocationJournal {
   readonly #path: string
   #fd: number
@@ -140,12 +147,28 @@ export class RevocationJournal {
     return { parts, damage: end < this.#bytes ? journalDamaged(end) : undefined }
   }
 
-  /** Rewrites a damaged file with its readable rows. The caller has made all others durable. Throws disk_full, io_failed. */
-  dropDamaged(): void {
-    const { parts } = this.readable()
+  /** The present end of the records, for `dropDamaged`. */
+  mark(): JournalMark {
+    return { generation: this.#generation, bytes: this.#bytes, place: this.#place }
+  }
+
+  /**
+   * Rewrites a damaged file with the rows before the damage, and with all rows that were appended after `mark`: some of them are
+   * acknowledged, and nothing else has them. The caller has made the rows between durable. False if the file stays as it is: it
+   * was replaced after `mark`, or a later row is damaged too, and another attempt is needed. Throws disk_full, io_failed.
+   */
+  dropDamaged({ generation, bytes: marked, place }: JournalMark): boolean {
+    if (generation !== this.#generation) return false
+    const bytes = readFileSync(this.#path).subarray(0, this.#bytes)
+    const later = Buffer.concat([place === undefined ? Buffer.alloc(0) : encodeTimeline(place), bytes.subarray(marked)])
+    const before = decodeJournal(bytes.subarray(0, marked), { isDamageKnown: true })
+    const after = decodeJournal(later, { isDamageKnown: true })
+    if (after.end < later.length) return false
+    const parts = [...before.parts, ...after.parts]
     this.#keep(parts, ({ rows }) => rows)
     this.#highest.clear()
     for (const part of parts) this.#note(part, part.rows)
+    return true
   }
 
   /**

@@ -23,6 +23,7 @@ import type { Denial } from '../../shared/protocol/denials.ts'
 import { type KnownAnswer, knownParams } from '../../shared/protocol/known-revocations.ts'
 import { params } from '../../shared/protocol/params.ts'
 import { recordOf } from '../../shared/verifier/revocation-row.ts'
+import { sqliteError } from '../../shared/files/storage-errors.ts'
 import { readAt } from '../../shared/files/positional-io.ts'
 import type { PageScrub } from '../store/page-scrub.ts'
 import type { TableSource } from '../tables/tables.ts'
@@ -53,7 +54,7 @@ type Part = Pick<KnownAnswer, 'rows' | 'journal' | 'next' | 'unread'>
 
 /**
  * Answers one call. `isUnreadTold`: the caller understands `unread`. Throws request_invalid for wrong parameters; log_corrupt
- * and database_corrupt for a part that cannot be read, unless the caller is told.
+ * database_corrupt and io_failed for a part that cannot be read, unless the caller is told.
  */
 export async function knownRevocations(
   sources: () => KnownSources,
@@ -70,8 +71,8 @@ export async function knownRevocations(
 }
 
 async function partAfter(sources: KnownSources, after: number, isUnreadTold: boolean): Promise<Part> {
-  const { source, denials, journal } = sources
-  if (after > 0) return pagesPart(source, after)
+  const { denials, journal } = sources
+  if (after > 0) return laterPagesPart(sources, after, isUnreadTold)
   const now = { denials: denials.generation % GENERATIONS, journal: journal.generation % GENERATIONS }
   const asked = after === 0 ? { ...now, file: DENIALS, at: 0 } : decodePlace(after)
   // The denials were rewritten since the last call, so they are read from the beginning again.
@@ -83,10 +84,27 @@ async function partAfter(sources: KnownSources, after: number, isUnreadTold: boo
     if (place.file === JOURNAL) return journalPart(journal, now, at)
     return await comparedPagesPart(sources, now, at)
   } catch (error) {
-    if (!isUnreadTold || !(error instanceof MacaroondError) || !UNREAD.has(error.code)) throw error
-    const next = place.file === PAGES ? null : encodePlace({ ...now, file: place.file + 1, at: 0 })
-    return { rows: [], journal: [], next, unread: [error.message] }
+    return unreadPart(
+      error,
+      isUnreadTold,
+      place.file === PAGES ? null : encodePlace({ ...now, file: place.file + 1, at: 0 }),
+    )
   }
+}
+
+function laterPagesPart({ source }: KnownSources, after: number, isUnreadTold: boolean): Part {
+  try {
+    return pagesPart(source, after)
+  } catch (error) {
+    return unreadPart(error, isUnreadTold, null)
+  }
+}
+
+/** The answer for a part that cannot be read, which names the next part. Throws any other error. */
+function unreadPart(cause: unknown, isUnreadTold: boolean, next: number | null): Part {
+  const error = sqliteError(cause, 'reading the pages')
+  if (!isUnreadTold || !(error instanceof MacaroondError) || !UNREAD.has(error.code)) throw error
+  return { rows: [], journal: [], next, unread: [error.message] }
 }
 
 /** The first answer names a lost journal. */
@@ -95,8 +113,8 @@ function lossOf({ lostJournal, applied }: KnownSources): Pick<Part, 'unread'> {
   return text === undefined ? {} : { unread: [text] }
 }
 
-/** Codes of damage. */
-const UNREAD: ReadonlySet<string> = new Set(['log_corrupt', 'database_corrupt'])
+/** Codes of damage, and of a disk that cannot read a sector. */
+const UNREAD: ReadonlySet<string> = new Set(['log_corrupt', 'database_corrupt', 'io_failed'])
 
 type Generations = Pick<FilePlace, 'denials' | 'journal'>
 
@@ -128,6 +146,10 @@ async function comparedPagesPart(sources: KnownSources, now: Generations, at: nu
   const isAwaited = at !== 0 && at === pageScrub.pass % PASSES
   if (!isAwaited || pageScrub.outcome === undefined || pageScrub.outcome === 'stopped') return wait()
   if (pageScrub.outcome === 'sound') return pagesPart(sources.source, 0)
+  if (pageScrub.outcome === 'unread')
+    throw new MacaroondError('io_failed', 'the disk cannot read pages of this replica’s copy', {
+      hint: 'check its disk and the kernel log',
+    })
   throw new MacaroondError('database_corrupt', 'the disk changed pages of this replica’s copy', {
     hint: 'check its disk; a snapshot from its primary replaces the copy, and the tokens that it refused stay refused',
   })

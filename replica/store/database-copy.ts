@@ -43,8 +43,8 @@ export interface Replacement {
 /** Called before a snapshot replaces the pages. It calls `install`, or throws. */
 export type Installing = (replacement: Replacement, install: () => Promise<void>) => Promise<void>
 
-/** `stopped`: the pages were replaced during the scrub, or it was aborted. */
-export type ScrubOutcome = 'sound' | 'damaged' | 'stopped'
+/** `stopped`: the pages were replaced during the scrub, or it was aborted. `unread`: the disk could not read a page. */
+export type ScrubOutcome = 'sound' | 'damaged' | 'unread' | 'stopped'
 
 const BUSY_PAUSE_MS = 5
 /** A write transaction of another program on the copy is logged after this time. */

@@ -2,6 +2,7 @@
  * Compares all pages of the copy with their checksum: on a schedule, and before anybody relies on pages that were compared only
  * when they were applied. Callers that come during a pass share it. A pass reads in parts, beside other work.
  */
+import { MacaroondError } from '../../shared/errors.ts'
 import type { AlarmBoard } from '../../shared/service/alarm-board.ts'
 import type { DatabaseCopy, ScrubOutcome } from './database-copy.ts'
 
@@ -54,9 +55,14 @@ export class PageScrub {
     this.#passes += 1
     this.#last = 'stopped'
     const hadPosition = copy.applied !== undefined
-    const outcome = await copy.scrub(this.#stopped.signal)
+    let detail = 'the scrub found it'
+    const outcome = await copy.scrub(this.#stopped.signal).catch((error: unknown): ScrubOutcome => {
+      if (!(error instanceof MacaroondError) || error.code !== 'io_failed') throw error
+      detail = error.message
+      return 'unread'
+    })
     this.#last = outcome
-    if (outcome !== 'stopped') alarms.set('copy_damaged', outcome === 'sound' ? undefined : 'the scrub found it')
+    if (outcome !== 'stopped') alarms.set('copy_damaged', outcome === 'sound' ? undefined : detail)
     // The damage of a copy without a position is known, and its snapshot may be on the way.
     if (outcome === 'damaged' && hadPosition) this.#onDamaged?.()
     return outcome

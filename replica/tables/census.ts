@@ -2,6 +2,7 @@
  * Compares the table of revocations with the files that it was made from, in parts, beside other work. It adds to the table
  * what it lacks, and hands over what no file has.
  */
+import { CutOffs } from '../../shared/verifier/cut-offs.ts'
 import { turn, type Timers } from '../../shared/clock.ts'
 import { isOutlived, outlivedBefore } from '../../shared/verifier/outlived.ts'
 import type { KnownRevocation, RevocationRow } from '../../shared/verifier/revocation-row.ts'
@@ -15,8 +16,11 @@ export interface TableFindings {
   readonly unaccounted: number
 }
 
-/** Takes the revocations that no file has, in parts that may be empty, and returns their number. */
-export type TakeLost = (lost: Iterable<readonly KnownRevocation[]>) => Promise<number>
+/**
+ * Takes the revocations that no file has, in parts that may be empty, and returns their number. `held` are the cut-offs in the
+ * pages that the table has too.
+ */
+export type TakeLost = (lost: Iterable<readonly KnownRevocation[]>, held: CutOffs) => Promise<number>
 
 export interface Census {
   readonly revocations: Revocations
@@ -39,6 +43,7 @@ export const ROWS_A_READ = 500
 /** Outlived rows do not count. Undefined if the census became invalid, or if entries of the table moved meanwhile. */
 export async function takeCensus(census: Census): Promise<TableFindings | undefined> {
   const { revocations, outsidePages, pagesAfter, isValid, timers, takeLost, issueClockMs } = census
+  const held = new CutOffs()
   revocations.beginCensus()
   try {
     // The other files come first: a row that is removed from one during the comparison is in the pages by then.
@@ -50,10 +55,11 @@ export async function takeCensus(census: Census): Promise<TableFindings | undefi
     }
     for (let after = 0; isValid();) {
       const rows = pagesAfter(after)
+      hold(held, rows, revocations)
       missing += confirm(rows, census)
       const last = rows.at(-1)
       if (last === undefined) {
-        const unaccounted = await takeLost(revocations.unconfirmed(outlivedBefore(issueClockMs)))
+        const unaccounted = await takeLost(revocations.unconfirmed(outlivedBefore(issueClockMs)), held)
         return isValid() && revocations.isCensusWhole ? { missing, unaccounted } : undefined
       }
       after = last.seq
@@ -63,6 +69,11 @@ export async function takeCensus(census: Census): Promise<TableFindings | undefi
   } finally {
     revocations.endCensus()
   }
+}
+
+/** Adds cut-offs of the pages. One that the table lacks may be damage, and covers nothing. */
+function hold(held: CutOffs, rows: readonly RevocationRow[], revocations: Revocations): void {
+  for (const row of rows) if (row.kind !== 'token' && row.kind !== 'unknown' && revocations.covers(row)) held.take(row)
 }
 
 /** Marks rows as confirmed by a file, and adds those that the table lacks. Returns the number added. */

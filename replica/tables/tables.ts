@@ -18,7 +18,6 @@ import { type KnownRevocation, notUnderstood, type RevocationRow } from '../../s
 import type { Kek } from '../../shared/sealing.ts'
 import type { Database } from '../../shared/sqlite/open-database.ts'
 import { syncDirectory } from '../../shared/files/positional-io.ts'
-import { isCoveredByBroader } from '../../shared/verifier/cut-offs.ts'
 import { KeyTable } from '../../shared/verifier/key-table.ts'
 import { deletionMs, outlivedBefore } from '../../shared/verifier/outlived.ts'
 import { TABLE_SEED_BYTES } from '../../shared/verifier/revocation-table.ts'
@@ -227,11 +226,6 @@ export class Tables implements TokenTables {
   /** True if the table has this revocation, or one of the same kind that covers it. */
   enforces(row: KnownRevocation): boolean {
     return this.#revocations.covers(row)
-  }
-
-  /** True if a cut-off of a broader kind denies everything that the row names. `org` is the org of the row. */
-  enforcesMore(row: KnownRevocation, org: string): boolean {
-    return isCoveredByBroader(this.#revocations.cutOffs, row, org)
   }
 
   /**

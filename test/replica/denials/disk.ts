@@ -10,6 +10,7 @@ import { DenialsKeeper } from '../../../replica/denials/keeper.ts'
 import { RevocationJournal } from '../../../replica/revocations/journal.ts'
 import type { JournalPart } from '../../../replica/revocations/journal-records.ts'
 import { DatabaseCopy, type ScrubOutcome } from '../../../replica/store/database-copy.ts'
+import { PageScrub } from '../../../replica/store/page-scrub.ts'
 import { SnapshotFile } from '../../../replica/store/snapshot-file.ts'
 import { Tables } from '../../../replica/tables/tables.ts'
 import { systemClock, systemEntropy } from '../../../shared/clock.ts'
@@ -52,6 +53,15 @@ export class History {
     return this
   }
 
+  disableOrg(seq: number): this {
+    const insert = this.writer.prepare(
+      "INSERT INTO revocations VALUES (?, 'org_disabled', 'acme', X'', 7, 0, 'operator', 'gone')",
+    )
+    insert.run(seq)
+    this.writer.prepare('UPDATE meta SET txid = txid + 1, revocation_seq = ?').run(seq)
+    return this
+  }
+
   /** All of them in one transaction. */
   revokeFrom(first: number, last: number): this {
     const all = this.writer.transaction(() => {
@@ -84,6 +94,10 @@ export class Disk {
   found: ScrubOutcome | undefined
   /** Refused, and in no file. */
   unwritten: JournalPart | undefined
+  /** The error that would have ended the node. */
+  fatal: unknown
+  /** Called before the keeper makes the pages durable. */
+  onSyncPages: () => void = () => undefined
   /** Turns of the event loop that the keeper waits for; undefined while it gets them at once. */
   held: (() => void)[] | undefined
 
@@ -104,6 +118,11 @@ export class Disk {
     for (const { rows } of this.journal.takeLoaded()) this.tables.deny(rows)
     const onRow = (row: RevocationRow): void => this.tables.deny([row])
     this.denials = new Denials({ path: join(folder, 'denials'), entropy, timers, onRow })
+    const alarms = {
+      set: (code: string, detail: string | undefined, about?: string) =>
+        void this.alarms.set(about === undefined ? code : `${code} ${about}`, detail),
+    }
+    const pageScrub = new PageScrub({ copy: this.copy, alarms })
     this.keeper = new DenialsKeeper({
       folder,
       file: this.denials,
@@ -115,15 +134,17 @@ export class Disk {
       log,
       unwritten: () => this.unwritten,
       onChanged: () => undefined,
-      scrubPages: async () => this.found ?? (await this.copy.scrub(new AbortController().signal)),
+      scrubPages: async () => this.found ?? (await pageScrub.run()),
+      syncPages: () => {
+        this.onSyncPages()
+        this.copy.sync()
+      },
       deletionMs: () => this.latestMs,
       onFatal: (error) => {
+        this.fatal = error
         throw error
       },
-      alarms: {
-        set: (code: string, detail: string | undefined, about?: string) =>
-          void this.alarms.set(about === undefined ? code : `${code} ${about}`, detail),
-      },
+      alarms,
     })
     this.copy.beforeInstall((replacement, install) => this.keeper.keepThenInstall(replacement, install))
   }

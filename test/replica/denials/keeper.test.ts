@@ -340,8 +340,8 @@ describe('a file that the disk changed while the replica runs', () => {
 
 test('a revocation that a broader one covers is no denial again after a scrub', async () => {
   const disk = open(newFolder())
-  await disk.install(new History(1))
-  disk.tables.deny([{ seq: 1, kind: 'org_disabled', org: 'acme', expiresAt: 0 }])
+  await disk.install(new History(1).disableOrg(1))
+  disk.tables.deny([{ seq: 1, kind: 'org_disabled', org: 'other', expiresAt: 0 }])
   expect(await disk.keeper.compareTable(new AbortController().signal)).toEqual({ missing: 0, unaccounted: 1 })
   disk.tables.deny([{ seq: 1, kind: 'subject', org: 'acme', subject: 'alice', untilMs: 5, expiresAt: 0 }])
   expect(await disk.keeper.compareTable(new AbortController().signal)).toEqual({ missing: 0, unaccounted: 0 })

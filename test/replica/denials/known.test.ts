@@ -4,8 +4,9 @@ import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { knownRevocations, type KnownSources } from '../../../replica/revocations/known.ts'
 import { PageScrub } from '../../../replica/store/page-scrub.ts'
-import { systemClock } from '../../../shared/clock.ts'
+import { pause, systemClock } from '../../../shared/clock.ts'
 import { MetaReader } from '../../../shared/database/meta.ts'
+import { MacaroondError } from '../../../shared/errors.ts'
 import { epoch, timeline } from '../../../shared/ids.ts'
 import { CONTROL_MESSAGE_BYTES_MAX } from '../../../shared/limits.ts'
 import { columnsOfRow, type Denial } from '../../../shared/protocol/denials.ts'
@@ -198,5 +199,52 @@ describe('pages that the disk changed', () => {
     const rows = answers.flatMap((answer) => [...answer.rows, ...answer.journal])
     expect([rows.length, answers.at(-1)?.position]).toEqual([21, null])
     expect(answers.flatMap(({ unread = [] }) => unread)).toEqual([expect.stringContaining('changed pages')])
+  })
+})
+
+describe.each([
+  ['at once', 0],
+  ['after several calls', 700],
+])('a sector of the pages that the disk cannot read, found %s', (_, afterMs) => {
+  /** The same replica: its disk fails while the pages are compared. */
+  async function failing(): Promise<{
+    readonly call: (after: number) => Promise<KnownAnswer>
+    readonly alarms: string[]
+  }> {
+    const disk = new Disk(newFolder())
+    onTestFinished(() => disk.close())
+    await disk.install(new History(2).revokeFrom(1, 100))
+    await disk.denials.keep(denials(201, 20, ''))
+    disk.journal.append(PLACE, [token(101)])
+    const alarms: string[] = []
+    const scrub = async (): Promise<never> => {
+      await pause(systemClock, afterMs)
+      throw new MacaroondError('io_failed', 'EIO while reading macaroond.db', { hint: '' })
+    }
+    const pageScrub = new PageScrub({
+      copy: { applied: disk.copy.applied, scrub },
+      alarms: { set: (code, detail) => void alarms.push(`${code}: ${detail}`) },
+    })
+    const sources = (): KnownSources => {
+      const { generation, bytes } = disk.journal
+      const journal = { path: join(disk.folder, 'revocations.journal'), generation, bytes }
+      const { source } = disk.tables
+      const { applied } = disk.copy
+      return { source, applied, denials: disk.denials, journal, lostJournal: NOT_LOST, pageScrub, timers: systemClock }
+    }
+    return { call: (after) => knownRevocations(sources, { after }, true), alarms }
+  }
+
+  test('hides neither the denials nor the journal, and is an alarm', async () => {
+    const { call, alarms } = await failing()
+    const answers: KnownAnswer[] = []
+    for (let after: number | null = 0; after !== null && answers.length < 20;) {
+      const answer = await call(after)
+      answers.push(answer)
+      after = answer.next
+    }
+    expect(answers.flatMap((answer) => [...answer.rows, ...answer.journal])).toHaveLength(21)
+    expect(answers.flatMap(({ unread = [] }) => unread)).toEqual([expect.stringContaining('cannot read pages')])
+    expect(alarms).toEqual(['copy_damaged: EIO while reading macaroond.db'])
   })
 })

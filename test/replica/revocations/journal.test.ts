@@ -244,11 +244,12 @@ test('a journal that is damaged while it is open keeps its readable rows, and go
   const sound = journal.bytes
   journal.append(OURS, rows(3, 4))
   await journal.sync()
+  const mark = journal.mark()
   const bytes = readFileSync(path)
   bytes[sound + 12] = (bytes[sound + 12] ?? 0) ^ 0x21
   writeFileSync(path, bytes)
   expect(journal.readable().parts.flatMap((part) => part.rows.map(({ seq }) => seq))).toEqual([1, 2])
-  journal.dropDamaged()
+  expect(journal.dropDamaged(mark)).toBe(true)
   journal.append(OURS, rows(5))
   await journal.sync()
   journal.close()
