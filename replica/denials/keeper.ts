@@ -160,8 +160,9 @@ export class DenialsKeeper {
   }
 
   /**
-   * Writes revocations of the table that no file has to the denials. Returns their number. `held` are the cut-offs in the pages:
-   * a purge removes the rows that they cover. A cut-off that is only a denial covers nothing, because a forget may remove it.
+   * Writes revocations of the table that no file has to the denials. Returns their number. `held` are the cut-offs in the
+   * pages: a purge removes the rows that they cover. A cut-off that is only a denial covers nothing, because a forget may
+   * remove it.
    */
   async #keepLost(lost: Iterable<readonly KnownRevocation[]>, held: CutOffs): Promise<number> {
     const { entropy } = this.#options

@@ -153,9 +153,10 @@ export class RevocationJournal {
   }
 
   /**
-   * Rewrites a damaged file with the rows before the damage, and with all rows that were appended after `mark`: some of them are
-   * acknowledged, and nothing else has them. The caller has made the rows between durable. False if the file stays as it is: it
-   * was replaced after `mark`, or a later row is damaged too, and another attempt is needed. Throws disk_full, io_failed.
+   * Rewrites a damaged file with the rows before the damage, and with all rows that were appended after `mark`: some of them
+   * are acknowledged, and nothing else has them. The caller has made the rows between durable. False if the file stays as
+   * it is: it was replaced after `mark`, or a later row is damaged too, and another attempt is needed. Throws disk_full,
+   * io_failed.
    */
   dropDamaged({ generation, bytes: marked, place }: JournalMark): boolean {
     if (generation !== this.#generation) return false

@@ -72,7 +72,7 @@ test('a revocation that is acknowledged while a damaged journal is mended stays'
   expect(refusedAfterKill(disk, [1, 2, 3, 4, 5])).toEqual([true, true, true, true, false])
 })
 
-test('a row that is damaged while the journal is mended leaves the file as it is, for the next scrub', async () => {
+test('a row that is damaged while the journal is mended leaves the file to the next scrub', async () => {
   const disk = await settled(new History(1).revoke(1))
   await acknowledge(disk, 2)
   const path = join(disk.folder, 'revocations.journal')
