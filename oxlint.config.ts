@@ -67,7 +67,7 @@ const PORTABLE = [
   'shared/holder/**',
   'shared/macaroon/*.ts',
   'shared/macaroon/predicate/{clause,instant,interval,time,unknown}.ts',
-  'shared/{errors,hmac,ids,limits}.ts',
+  'shared/{errors,hmac,ids,limits,shown}.ts',
 ]
 /** Packages with a scope are @noble/hashes, or banned by other rules. */
 const noNode: readonly Ban[] = [
