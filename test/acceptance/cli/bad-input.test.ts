@@ -2,9 +2,9 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { commandLine, type Ran } from './command.ts'
-import { shellOf } from './shell.ts'
-import { DevFolder } from './dev-folder.ts'
+import { commandLine, type Ran } from '../../integration/cli/command.ts'
+import { shellOf } from '../../integration/cli/shell.ts'
+import { DevFolder } from '../../integration/cli/dev-folder.ts'
 
 const here = DevFolder.forThisFile()
 const LATER = '2100-01-01T00:00:00Z'

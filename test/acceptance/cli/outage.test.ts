@@ -1,7 +1,7 @@
 /** An outage of a cluster of real processes, as `macaroond status` names it from its first second on. */
 import { expect, test } from 'vitest'
-import type { Ran } from './command.ts'
-import { DevFolder } from './dev-folder.ts'
+import type { Ran } from '../../integration/cli/command.ts'
+import { DevFolder } from '../../integration/cli/dev-folder.ts'
 
 const here = DevFolder.forThisFile()
 
