@@ -15,6 +15,8 @@ export interface Service extends Reloadable {
 /** A stop that takes longer is aborted. That is safe, because the next start recovers as after a crash. */
 const STOP_TIMEOUT_MS = 10_000
 
+const STOPS = ['SIGTERM', 'SIGINT'] as const
+
 const EXIT_FAILED = 1
 const EXIT_CONFLICT = 5
 
@@ -28,16 +30,16 @@ export async function runService(
   hangups: Hangups = new Hangups(),
 ): Promise<number> {
   // The handlers come before the start, so that a signal during the start, or right after the ready line, stops the node in
-  // order.
-  const asked = new Promise<NodeJS.Signals>((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(signal))
-  })
+  // order. They stay while it stops: a shell and npm may both pass one signal on, and the second would end the process at once.
+  const { promise: asked, resolve } = Promise.withResolvers<NodeJS.Signals>()
+  for (const signal of STOPS) process.on(signal, resolve)
   const service = await start()
   hangups.reloadWith(() => reloadForSignal(service, log))
   const first = await Promise.race([asked.then((signal) => ({ signal })), service.failed.then((error) => ({ error }))])
   if ('error' in first) return failed(first.error, log)
   log.info({ signal: first.signal }, 'stopping')
   const obstacle = await stopped(service)
+  for (const signal of STOPS) process.off(signal, resolve)
   return obstacle === undefined ? 0 : failed(obstacle, log)
 }
 

@@ -53,6 +53,21 @@ for (const name of ['SIGTERM', 'SIGINT'] as const) {
   })
 }
 
+test('a signal that comes twice stops the node once, and in order', async () => {
+  const service = fake()
+  const stopping = Promise.withResolvers<void>()
+  const slow = { ...service, stop: () => service.stop().then(() => stopping.promise) }
+  const status = runService(() => Promise.resolve(slow), silentLog)
+  await signal('SIGTERM')
+  await vi.waitFor(() => expect(service.stops()).toBe(1))
+  // Without a listener the system would end the process.
+  expect(process.listenerCount('SIGTERM')).toBeGreaterThan(0)
+  await signal('SIGTERM')
+  stopping.resolve()
+  expect(await status).toBe(0)
+  expect([service.stops(), process.listenerCount('SIGTERM')]).toEqual([1, 0])
+})
+
 test('SIGHUP reloads, and a configuration that is wrong leaves the node running', async () => {
   const service = fake(() => {
     throw new MacaroondError('config_invalid', 'wrong')
