@@ -41,6 +41,9 @@ export interface JournalMark {
   readonly place: History | undefined
 }
 
+/** Each append is one write when the file is wiped. */
+const APPENDS_WIPED_MAX = 64
+
 export class RevocationJournal {
   readonly #path: string
   #fd: number
@@ -51,6 +54,8 @@ export class RevocationJournal {
   #place: History | undefined
   /** Bytes of the records that are certainly on the disk. */
   #synced: number
+  /** Offsets of the appends since the file was empty; undefined for a file that was loaded or rewritten with rows. */
+  #appends: number[] | undefined
   /** Epoch and highest number of each timeline in the file. */
   readonly #highest = new Map<Timeline, { readonly epoch: Epoch; readonly seq: number }>()
   #loaded: readonly JournalPart[]
@@ -80,6 +85,7 @@ export class RevocationJournal {
     syncFile(this.#fd, path)
     syncDirectory(dirname(path))
     this.#synced = end
+    this.#appends = end === 0 ? [] : undefined
   }
 
   /** The rows that were here at start, in order. They are returned once and then released, because the tables keep them. */
@@ -101,6 +107,7 @@ export class RevocationJournal {
   append(place: History, rows: readonly RevocationRow[]): void {
     const records = rows.map((row, index) => encodeRow(row, index === 0 ? this.#synced : 0))
     if (this.#place?.timeline !== place.timeline) records.unshift(encodeTimeline(place))
+    this.#appends?.push(this.#bytes)
     this.#write(Buffer.concat(records))
     this.#place = place
     this.#note(place, rows)
@@ -225,9 +232,17 @@ export class RevocationJournal {
     this.#capacity = Math.max(this.#capacity, this.#bytes)
   }
 
+  /**
+   * Wipes the last append first: a kill in the middle then leaves whole appends and a torn end. From front to back it would
+   * leave later rows behind a hole, which is damage. A file with many appends is replaced.
+   */
   #clear(): void {
-    this.#wipe(0, this.#bytes)
-    this.#bytes = 0
+    if (this.#appends === undefined || this.#appends.length > APPENDS_WIPED_MAX) return this.#replace(Buffer.alloc(0))
+    for (const start of this.#appends.toReversed()) {
+      this.#wipe(start, this.#bytes)
+      this.#bytes = start
+    }
+    this.#appends = []
     this.#generation += 1
     this.#synced = 0
     this.#place = undefined
@@ -273,6 +288,7 @@ export class RevocationJournal {
     void this.#syncing.finally(() => closeSync(old))
     this.#fd = fd
     this.#bytes = content.length
+    this.#appends = content.length === 0 ? [] : undefined
     this.#generation += 1
     this.#synced = content.length
     this.#capacity = content.length

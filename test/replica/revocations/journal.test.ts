@@ -92,6 +92,39 @@ test('garbage is no journal, and no failure either', () => {
   )
 })
 
+test('a kill at any byte of a wipe leaves whole appends, and is no damage', { timeout: 60_000 }, async () => {
+  const path = newPath()
+  const journal = new RevocationJournal(path)
+  const ends = [0]
+  for (const some of [rows(1, 2), rows(3), rows(4, 5)]) {
+    journal.append(OURS, some)
+    await journal.sync()
+    ends.push(journal.bytes)
+  }
+  journal.close()
+  const whole = readFileSync(path)
+  for (const [place, kept] of [[], [1, 2], [1, 2, 3]].entries()) {
+    const [start = 0, end = 0] = [ends[place], ends[place + 1]]
+    for (let cut = start + 1; cut <= end; cut += 1) {
+      writeFileSync(path, Buffer.from(whole).fill(0, start, cut).fill(0, end))
+      // The first bytes of a record are zero anyway.
+      if (readFileSync(path).subarray(0, end).equals(whole.subarray(0, end))) continue
+      expect(reopened(path), `${cut}`).toEqual(kept.length === 0 ? {} : { 1: kept })
+    }
+  }
+})
+
+test('a journal of many appends is emptied at once', () => {
+  const path = newPath()
+  const journal = new RevocationJournal(path)
+  for (let seq = 1; seq <= 100; seq += 1) journal.append(OURS, rows(seq))
+  journal.dropInPages(OURS.timeline, 100)
+  expect([journal.bytes, journal.rows()]).toEqual([0, []])
+  journal.append(OURS, rows(101))
+  journal.close()
+  expect(reopened(path)).toEqual({ 1: [101] })
+})
+
 test('pages that cover the whole journal empty it, partial ones do not, and nothing old returns', () => {
   const { path } = written()
   const journal = new RevocationJournal(path)
