@@ -30,7 +30,7 @@ export const STEPS: readonly Step[] = [
   check('format:check'),
   check('knip'),
   check('lint:package', [], 60 * SECOND_MS),
-  suite('test', 230 * SECOND_MS),
+  suite('test', 285 * SECOND_MS),
   suite('test:acceptance', 190 * SECOND_MS),
   suite('test:recovery', 220 * SECOND_MS),
   suite('test:interop', 150 * SECOND_MS),
